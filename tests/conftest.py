@@ -127,6 +127,8 @@ def finished(student, answers):
         begun |= id == stopped
         if begun:
             outputs[id] = kernel.run(answers.get(id, cell.source))
+    peak = kernel.value("__import__('resource').getrusage(0).ru_maxrss")
+    kernel.peak = peak / (2**20 if sys.platform == "darwin" else 2**10)  # MiB
     return kernel, outputs
 
 

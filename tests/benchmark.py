@@ -1,0 +1,97 @@
+"""Measure what the design promises: `python tests/benchmark.py [seeds]` prints tables; nothing here passes or fails.
+
+Both recipes run side by side, with the same data, the same network and the same start, for each seed.
+"""
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import time
+
+import numpy as np
+from conftest import SOLUTION, Kernel, code_cells
+
+SEEDS = [int(seed) for seed in sys.argv[1:]] or [0, 1, 2]
+
+
+def train_as_the_book_does(ns):
+    """Early stopping with plateau reduction and binary cross-entropy, as published with the book."""
+    keras = ns["keras"]
+    ns["model"].compile(loss="binary_crossentropy", optimizer=keras.optimizers.Adam(0.001), metrics=["accuracy"])
+    ns["history"] = ns["model"].fit(
+        ns["x_train"], ns["y_train"], batch_size=64, epochs=50, verbose=0, validation_split=0.1,
+        callbacks=[keras.callbacks.EarlyStopping(patience=5), keras.callbacks.ReduceLROnPlateau(factor=0.67, patience=2)])
+
+
+def simulate(ns, *arguments):
+    """Return the seconds that simulate_ising takes, and the number of lattices; ns gets the lattices."""
+    begin = time.perf_counter()
+    ns["spins"], ns["temperatures"] = ns["simulate_ising"](*arguments)
+    return time.perf_counter() - begin, len(ns["spins"])
+
+
+def measure(ns, cells, seed, recipe):
+    """Train with a recipe on the data in ns; return a row of the table."""
+    ns["keras"].utils.set_random_seed(seed)
+    ns["levels"] = ns["TEMPERATURES"]
+    exec(cells["split"], ns)
+    exec(cells["model"], ns)
+    begin = time.perf_counter()
+    if recipe == "notebook":
+        exec(cells["training"].replace("verbose=2", "verbose=0"), ns)
+    else:
+        train_as_the_book_does(ns)
+    seconds = time.perf_counter() - begin
+    for id in ("test", "kaufman", "trust", "bayes", "odds"):
+        exec(cells[id], ns)
+    loss = ns["test_loss"]  # the cross-entropy of the predicted probabilities, not what Keras reports
+    return (seed, recipe, seconds, len(ns["history"].epoch), loss, loss - ns["bayes_loss"], ns["right"].mean(), ns["odds_slope"])
+
+
+def main():
+    cells = {id: cell.source for id, cell in code_cells(SOLUTION).items()}
+    ns = {}
+    exec(cells["setup"], ns)
+    ns["plt"].switch_backend("agg")
+    exec(cells["simulate"], ns)
+    exec(cells["load"], ns)
+
+    rows, generation = [], []
+    for seed in SEEDS:
+        print(f"seed {seed} ...", file=sys.stderr)
+        with contextlib.redirect_stdout(io.StringIO()):
+            seconds, _ = simulate(ns, ns["TEMPERATURES"], 1000, 32, seed)
+            generation.append(seconds)
+            rows += [measure(ns, cells, seed, recipe) for recipe in ("notebook", "book")]
+
+    print("\n| seed | recipe | fit s | epochs | cross-entropy | above the limit | accuracy | slope of log-odds | fit time / book's |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for row in rows:
+        book = next(r[2] for r in rows if r[:2] == (row[0], "book"))
+        print("| {} | {} | {:.1f} | {} | {:.4f} | {:.4f} | {:.4f} | {:.2f} |".format(*row), f"{row[2] / book:.2f} |")
+    fits = [row[2] for row in rows if row[1] == "notebook"]
+    print(f"\ndata generation: {', '.join(f'{s:.1f}' for s in generation)} s; over the notebook's fit: "
+          f"{', '.join(f'{g / f:.2f}' for g, f in zip(generation, fits))}")
+
+    print("\n| size | ms per lattice | ns per site |\n|---|---|---|")
+    for size in (16, 32, 64, 128):
+        with contextlib.redirect_stdout(io.StringIO()):
+            seconds, n = simulate(ns, np.array([1.5, 2.3, 3.0]), 200, size, 0)
+        each = seconds / n
+        print(f"| {size} | {each * 1e3:.2f} | {each / size**2 * 1e9:.0f} |")
+
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = Kernel(folder)
+        begin = time.perf_counter()
+        for id, source in cells.items():
+            assert not kernel.run(source)["error"], id
+        seconds, unit = time.perf_counter() - begin, 2**20 if sys.platform == "darwin" else 2**10
+        peak = kernel.value("__import__('resource').getrusage(0).ru_maxrss") / unit
+        kernel.stop()
+    print(f"\nthe whole notebook: {seconds:.0f} s, peak memory {peak:.0f} MiB on {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()
