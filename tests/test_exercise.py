@@ -49,7 +49,7 @@ RIGHT = {
             correct_below = np.where(good & (T_near < T_C))[0][0]
             correct_above = int(np.flatnonzero(good & (T_near > T_C))[0])
             wrong_below = [i for i in range(len(x_near)) if T_near[i] < T_C and p_near[i, 1] > 0.5][0]
-            wrong_above = np.where(~good & (T_near > T_C))[0][:1]""",
+            wrong_above = np.array(np.where(~good & (T_near > T_C))[0][0])""",
         "the least confident": """
             unsure = np.argsort(np.abs(p_near[:, 1] - 0.5))
             good = p_near.argmax(1) == y_near.argmax(1)
@@ -200,6 +200,7 @@ WRONG = [  # task, what is wrong, the word that names the fault, the answer
     ("task-3", "negative index", "another array", choose("correct_above", "-1")),
     ("task-3", "a probability, not an index", "not one integer", choose("correct_below", "p_near[:, 1].min()")),
     ("task-3", "all of them", "not one integer", choose("wrong_below", "np.where(T_near < T_C)[0]")),
+    ("task-3", "an array of one", "not one integer", choose("wrong_below", "np.array([wrong_below])")),
     ("task-3", "left as the stub", "missing", "del wrong_above"),
     ("task-4", "without upsampling", "upsampling", plot(style="")),
     ("task-4", "blocks on purpose", "upsampling", plot(style="interpolation='nearest'")),
