@@ -44,6 +44,7 @@ def npz(compress=False, **arrays):
 
 
 GOOD = npz()
+REFUSAL = {"status": 404, "body": HTML}
 spins = np.load(io.BytesIO(GOOD))["C"]
 BAD = {  # content of a bad file, and the words that name its fault
     "empty": (b"", "empty"),
@@ -290,7 +291,7 @@ def test_the_order_of_the_sources(loader, serve, monkeypatch, tmp_path_factory, 
     os.remove("ising_data.npz")
     assert used() == np.load(io.BytesIO(GOOD))["T"].mean() and server.hits == 1
     os.remove("ising_data.npz")
-    server.answer = (404, HTML, len(HTML), 0)
+    server.answer = (REFUSAL["status"], REFUSAL["body"], len(HTML), 0)
     assert used() == 3
 
 
@@ -355,13 +356,25 @@ def test_full_disk(serve, tmp_path):
     assert files(tmp_path) == []
 
 
+# Root may read and write everything, so it first gives up the capability to override permissions.
+OBEYING = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+
+
+@pytest.mark.parametrize("name", ["ising_data.npz", "ising_simulated.npz"])
+def test_file_that_cannot_be_read_is_left_alone(serve, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"somebody's")
+    path.chmod(0)
+    out = start(tmp_path, serve(**({} if "data" in name else REFUSAL)).url, before=OBEYING).communicate(timeout=60)[0]
+    assert f"{name} cannot be opened (Permission denied)" in out and "used from memory" in out and RESULT in out
+    assert files(tmp_path) == [name] and path.read_bytes() == b"somebody's"
+
+
 @pytest.mark.parametrize("works", [True, False])
 def test_read_only_folder(serve, tmp_path, works):
-    """Root may write anywhere, so it first gives up the capability to override permissions."""
-    before = ["setpriv", "--bounding-set", "-dac_override", "--"] if os.geteuid() == 0 else []
     tmp_path.chmod(0o555)
     try:
-        out = start(tmp_path, serve(status=200 if works else 404).url, before=before).communicate(timeout=60)[0]
+        out = start(tmp_path, serve(**({} if works else REFUSAL)).url, before=OBEYING).communicate(timeout=60)[0]
     finally:
         tmp_path.chmod(0o755)
     assert "used from memory" in out and RESULT in out
@@ -370,7 +383,7 @@ def test_read_only_folder(serve, tmp_path, works):
 
 @pytest.mark.parametrize("works", [True, False])
 def test_two_loaders_at_once(serve, tmp_path, works):
-    server = serve(status=200 if works else 404, clients=2)
+    server = serve(clients=2, **({} if works else REFUSAL))
     processes = [start(tmp_path, server.url) for _ in range(2)]
     outs = [process.communicate(timeout=90)[0] for process in processes]
     assert server.hits == 2 and all(RESULT in out for out in outs)

@@ -196,7 +196,7 @@ WRONG = [  # task, what is wrong, the word that names the fault, the answer
     ("task-3", "wrong side", "wrong side", choose("wrong_below", "wrong_above")),
     ("task-3", "not wrongly classified", "classified correctly", choose("wrong_above", "correct_above")),
     ("task-3", "not correctly classified", "classified wrongly", choose("correct_below", "wrong_below")),
-    ("task-3", "index of another array", "index of another array", choose("correct_above", "np.flatnonzero((p_near.argmax(1) == y_near.argmax(1))[T_near > T_C])[0]")),
+    ("task-3", "index of another array", "index of another array", choose("correct_above", "next(i for i, _ in enumerate(x_near[T_near > T_C]) if T_near[i] < T_C)")),
     ("task-3", "negative index", "another array", choose("correct_above", "-1")),
     ("task-3", "a probability, not an index", "not one integer", choose("correct_below", "p_near[:, 1].min()")),
     ("task-3", "all of them", "not one integer", choose("wrong_below", "np.where(T_near < T_C)[0]")),
