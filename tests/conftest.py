@@ -94,6 +94,12 @@ class Kernel:
         assert not out["error"], out["error"]
         return eval(out["stdout"])
 
+    def peak_memory(self):
+        """Return the largest memory so far in MiB. On Linux, ru_maxrss would count the parent process, too."""
+        if sys.platform == "linux":
+            return self.value("int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])") / 2**10
+        return self.value("__import__('resource').getrusage(0).ru_maxrss") / 2**20
+
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
@@ -127,8 +133,7 @@ def finished(student, answers):
         begun |= id == stopped
         if begun:
             outputs[id] = kernel.run(answers.get(id, cell.source))
-    peak = kernel.value("__import__('resource').getrusage(0).ru_maxrss")
-    kernel.peak = peak / (2**20 if sys.platform == "darwin" else 2**10)  # MiB
+    kernel.peak = kernel.peak_memory()
     return kernel, outputs
 
 
