@@ -269,6 +269,7 @@ def test_bad_file_named_by_ising_data_is_an_error(loader, serve, monkeypatch, tm
     with pytest.raises(FileNotFoundError if fault == "missing" else ValueError) as error:
         loader["load_ising_data"](url=serve().url)
     assert str(path) in str(error.value) and words in str(error.value) and "\n" not in str(error.value)
+    assert "unset" in str(error.value)  # the way out
     assert files() == [] and files(path.parent) == ([] if fault == "missing" else ["class.npz"])
 
 

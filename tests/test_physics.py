@@ -1,5 +1,7 @@
 """The simulated lattices are Ising lattices, and the partition function is exact."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -91,6 +93,17 @@ def test_sizes_temperatures_and_kinds_are_free(physics):
     spins, temperatures = physics["simulate_ising"](np.array([1.7, 9.0]), 3, 12, seed=0)
     assert spins.shape == (6, 12, 12) and spins.dtype == np.int8 and set(np.unique(spins)) == {-1, 1}
     assert sorted(temperatures) == [1.7] * 3 + [9.0] * 3
+
+
+def test_memory_of_an_update_is_bounded(physics):
+    size = 1024  # the largest number of sites that is updated at once
+    sites = np.arange(size**2, dtype=np.int32).reshape(size, size)
+    neighbours = np.stack([np.roll(sites, -1, axis=1), np.roll(sites, -1, axis=0)], axis=-1).reshape(-1, 2)
+    tracemalloc.start()
+    physics["cluster_update"](np.ones(size**2, dtype=np.int8), neighbours, 0.98, np.random.default_rng(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 10e6 < peak < 100e6 - sites.nbytes - neighbours.nbytes
 
 
 def test_data_set_is_shuffled_and_labelled(physics, data_file):
