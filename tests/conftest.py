@@ -51,7 +51,9 @@ def all_4x4():
 def data_file(physics, tmp_path_factory):
     """A function that gives the path of a data file simulated with a seed; one that nbval has left is used again."""
 
-    def make(seed, known={}):
+    known = {}
+
+    def make(seed):
         left = REPO / "ising_simulated.npz"
         if seed == 0 and left.exists():
             return left

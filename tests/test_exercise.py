@@ -258,7 +258,7 @@ def test_untouched_it_stops_at_the_first_blank(student):
 
 
 def test_filled_in_it_reaches_the_end(finished):
-    kernel, outputs = finished
+    _, outputs = finished
     assert not {id: out["error"] for id, out in outputs.items() if out["error"]}
     assert not {id: out["stderr"] for id, out in outputs.items() if out["stderr"]}
     assert all(f"Task {task[-1]}" in outputs[f"{task}-check"]["stdout"] for task in TASKS)
