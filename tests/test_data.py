@@ -189,7 +189,7 @@ def test_server_fails(loader, serve, capsys, failure):
     assert is_data(loader["load_ising_data"](url=server.url))
     out = capsys.readouterr()
     line = next(line for line in out.out.splitlines() if "Download failed" in line)
-    assert (words or "") in line and "ising_data.npz" in line and len(line) < 400
+    assert (words or "") in line and "ising_data.npz" in line and len(line) < 300
     assert files() == ["ising_simulated.npz"] and server.hits == 1
     assert not out.err
 
