@@ -3,6 +3,7 @@
 import itertools
 import os
 import queue
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import jupyter_client
 import nbformat
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 REPO = Path(__file__).parents[1]
 SOLUTION = REPO / "solution_12_3_cam.ipynb"
@@ -34,7 +36,7 @@ def load_cells(*ids, **names):
 @pytest.fixture(scope="session")
 def physics():
     """The sampler, the loader and the exact partition function, as the notebook defines them."""
-    return load_cells("simulate", "load", "kaufman")
+    return load_cells("simulate", "load", "exact")
 
 
 @pytest.fixture(scope="session")
@@ -156,3 +158,16 @@ def solved(finished, data_file, tmp_path_factory):
     yield run
     for kernel in kernels.values():
         kernel.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's or Google's Chromium, which finds no host by its name."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not path:
+        pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()

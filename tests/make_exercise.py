@@ -14,7 +14,7 @@ c.NotebookExporter.preprocessors = [
     "nbgrader.preprocessors.ComputeChecksums",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
 ]
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError('your code here')  # replace this line"}
+c.ClearSolutions.code_stub = {"python": "raise Stop('your code here')  # replace this line"}
 # What an execution leaves behind would make the file differ from run to run.
 c.ClearOutput.remove_metadata_fields = {"collapsed", "scrolled", "execution"}
 c.ClearMetadataPreprocessor.clear_cell_metadata = False
