@@ -69,7 +69,7 @@ def data_file(physics, tmp_path_factory):
 
 
 class Kernel:
-    """A real Jupyter kernel: runs code, returns what it prints, and what it raises as the last line."""
+    """A real Jupyter kernel: runs code, returns what it prints, what it raises, and the traceback that is shown."""
 
     def __init__(self, folder, **environment):
         self.manager, self.client = jupyter_client.manager.start_new_kernel(
@@ -77,7 +77,7 @@ class Kernel:
         )
 
     def run(self, code, timeout=600):
-        out = {"stdout": "", "stderr": "", "error": ""}
+        out = {"stdout": "", "stderr": "", "error": "", "traceback": []}
 
         def hook(message):
             content = message["content"]
@@ -85,6 +85,7 @@ class Kernel:
                 out[content["name"]] += content["text"]
             elif message["msg_type"] == "error":
                 out["error"] = f"{content['ename']}: {content['evalue']}"
+                out["traceback"] = content["traceback"]
 
         try:
             self.client.execute_interactive(code, timeout=timeout, output_hook=hook, allow_stdin=False)
