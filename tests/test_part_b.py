@@ -82,10 +82,8 @@ def test_the_three_open_questions_have_their_answers(kernel):
 
 def test_exploring_shows_true_numbers(kernel):
     """The picture of the widget: its function, called directly."""
-    kernel.run("plt.switch_backend('agg'); explore(7, 'flip', 0, 0, 32); flip = plt.gcf(); explore(7, 'order', 28, 3, 9)")
-    titles = "[ax.get_title() for ax in {}.axes[:8]]"
-    flip, order = (kernel.value(titles.format(name)) for name in ("flip", "plt.gcf()"))
-    kernel.run("plt.close('all'); plt.switch_backend('module://matplotlib_inline.backend_inline')")
+    kernel.run("flip, order = explore(7, 'flip', 0, 0, 32), explore(7, 'order', 28, 3, 9); plt.close('all')")
+    flip, order = (kernel.value(f"[ax.get_title() for ax in {name}.axes[:8]]") for name in ("flip", "order"))
     odds = kernel.value("[exact_near[7], log_odds(p_near)[7]]")
     assert flip[0] == flip[4] == f"exact log-odds {odds[0]:.2f}"  # the whole lattice flipped has the same energy
     assert flip[1] == flip[5] and flip[1].startswith("seen energy: mean ")
@@ -100,6 +98,8 @@ def test_exploring_shows_true_numbers(kernel):
 
     E = kernel.value(f"energy(np.array([x_near[7], intervene(x_near[7], 'order', 28, 3, 9)]))")
     assert E == [count(before), count(after)]
+    kernel.run("old = picture.value; controls['top'].value += 1")  # what a moved slider does
+    assert kernel.value("picture.value != old and picture.value[1:4] == b'PNG'")
     assert order[4] == f"exact log-odds {kernel.value(f'exact_log_odds([{E[1]}])[0]'):.2f}"
 
 
