@@ -365,15 +365,15 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-4", "walls elsewhere", "no domain walls", row(then="show_walls(axes[0], x_near[i])")),
     ("task-4", "spins over D", "holds 2 images", row(then="show_walls(axes[3], x_near[i])\nshow_spins(axes[3], x_near[i])")),
     ("task-4", "all on one", "axes[0] (spins) holds 4 images", row().replace("axes[1]", "axes[0]").replace("axes[2]", "axes[0]").replace("axes[3]", "axes[0]")),
-    ("task-4", "plt.imshow", "is empty, axes[3] has 4 images", """
+    ("task-4", "plt.imshow", "has no image (axes[3] has 4)", """
         for array in (x_near[i], cams[i, ..., 0], cams[i, ..., 1], evidence[i]):
             plt.imshow(array, extent=EXTENT, interpolation="bilinear", vmin=-limit, vmax=limit)"""),
-    ("task-4", "plt.imshow for the maps", "is empty, axes[3] has 3 images", """
+    ("task-4", "plt.imshow for the maps", "has no image (axes[3] has 3)", """
         show_spins(axes[0], x_near[i])
         for array in (cams[i, ..., 0], cams[i, ..., 1], evidence[i]):
             plt.imshow(array, extent=EXTENT, interpolation="bilinear", vmin=-limit, vmax=limit)"""),
-    ("task-4", "nothing", "is empty, axes[3] has 0 images", "pass"),
-    ("task-4", "a figure of its own", "is empty, axes[3] has 0 images", "figure, axes = plt.subplots(1, 4)\n" + row() + "\nplt.close(figure)"),
+    ("task-4", "nothing", "has no image (axes[3] has 0)", "pass"),
+    ("task-4", "a figure of its own", "has no image (axes[3] has 0)", "figure, axes = plt.subplots(1, 4)\n" + row() + "\nplt.close(figure)"),
     ("task-4", "spins changed", "draw_row changes x_near", "x_near[i] *= -1\n" + row()),
     ("task-4", "maps changed", "draw_row changes evidence", "evidence[i] /= limit\n" + row()),
     ("task-4", "a slip", "stops at NameError: name 'evidenze' is not defined", row(what=("cams[i][..., 0]", "cams[i][..., 1]", "evidenze[i]"))),

@@ -48,8 +48,9 @@ def test_another_network_has_the_same_answers_and_another_map(kernel):
 
 
 def test_a_flipped_spin_moves_the_network_too_little(kernel):
-    everywhere, edge, inside = kernel.value("[share(change < np.inf), share(edge), share(~edge)]")
+    everywhere, inside, edge = kernel.value("touched(model)")
     assert 0.4 < everywhere < 0.8 and edge < 0.4 and edge < inside - 0.2
+    assert kernel.value("touched(readout_twin)[0]") > everywhere + 0.05  # the worse r, the better response
     assert kernel.value("(flipped != x_near[lattice]).sum(axis=(1, 2)).tolist()") == [1] * kernel.value("len(lattice)")
 
 
@@ -61,6 +62,8 @@ def test_the_mended_network_is_better_and_has_no_rim(kernel):
     assert mended["r"] > 0.94 and mended["r"] > model["r"] + 0.02
     assert 0.4 < model["rim"] < 0.6 and abs(mended["rim"] - 1) < 0.06
     assert 0.9 < mended["slope"] < 1.1
+    assert mended["edge"] > model["edge"] + 0.25 and abs(mended["edge"] - mended["touched"]) < 0.15
+    assert abs(mended["wrong"] - model["wrong"]) < 24 and mended["touched"] < 0.8  # what is not mended
     assert mended["changed"] < 0.06 < model["changed"] and rescaled["changed"] > 0.06
     kernel.run("rolled, still = moved(mended)")
     assert kernel.value("np.abs(np.array(rolled)[:3] - still).max()") < 5e-3  # the even rolls
