@@ -62,7 +62,7 @@ def cost(folder, cells):
         start, before = time.perf_counter(), sum(used.values())
         error = kernel.run(source)["error"]
         assert not error, f"{id}: {error}"
-        used[id] = kernel.value("__import__('time').process_time()") - before
+        used[id] = float(kernel.run("print(__import__('time').process_time())")["stdout"]) - before
         part_b = part_b + time.perf_counter() - start if "task-5-check" in used and id != "task-5-check" else 0
     wall, peak = time.perf_counter() - begin, kernel.peak_memory()
     kernel.stop()
