@@ -154,8 +154,8 @@ def test_images_of_the_figure_are_aligned_and_on_one_scale(kernel):
     assert kernel.value("figure.get_size_inches()[1] * figure.dpi") < 900  # pixels: it fits a screen
 
     # The walls lie exactly between unlike neighbours: one flipped spin, drawn and compared edge by edge.
-    kernel.run("lattice = np.ones((32, 32)); lattice[4, 7] = -1; _, ax = plt.subplots(); show_walls(ax, lattice); plt.close()")
-    walls = kernel.value("np.concatenate([s for c in ax.collections for s in c.get_segments()])")
+    kernel.run("one = np.ones((32, 32)); one[4, 7] = -1; _, scratch = plt.subplots(); show_walls(scratch, one); plt.close()")
+    walls = kernel.value("np.concatenate([s for c in scratch.collections for s in c.get_segments()])")
     assert sorted(map(tuple, walls)) == sorted([(7, 4), (7, 5), (8, 4), (8, 5), (7, 4), (8, 4), (7, 5), (8, 5)])
 
 
