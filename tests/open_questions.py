@@ -9,13 +9,13 @@ from conftest import SOLUTION, Kernel, code_cells
 
 ANSWERS = {
     "A better classifier": '''
-pooled = outputs(without(mended, "phase"), x_train)
-*convolutions, _, _ = mended.get_weights()
-refitted, answers = keras.models.clone_model(mended), {"as it is": (results["mended"]["excess"], results["mended"]["r"])}
+features = outputs(without(mended, "phase"), x_train)
+refitted = keras.models.clone_model(mended)
+refitted.set_weights(mended.get_weights())
+answers = {"as it is": (after["expected excess"], after["r of D with the seen energy"])}
 for ridge in (1e-5, 0.0):
-    w, c = logistic_fit(pooled, y_train[:, 1], ridge)
-    refitted.set_weights([*convolutions, np.outer(w, [-0.5, 0.5]), c * np.array([-0.5, 0.5])])
-    excess = expected_excess(log_odds(outputs(refitted, x_test)), exact_test)
+    set_readout(refitted, *logistic_fit(features, y_train[:, 1], ridge))
+    excess = expected_excess(odds_of(refitted, x_test), exact_test)
     answers[f"ridge {ridge:g}"] = excess, energy_law(evidence_of(refitted))[0]
 print("; ".join(f"{name}: expected excess {excess:.4f}, r = {r:.3f}" for name, (excess, r) in answers.items()))
 print("Both fits are better classifiers than before. With a ridge the map stays about as good, without one it becomes")
@@ -29,7 +29,7 @@ larger.set_weights(mended.get_weights())
 spins_64, T_64 = simulate_ising(np.array([2.2, 2.3]), 200, 64, SEED)
 log_p = -energy(spins_64)[:, None] / TEMPERATURES - [log_Z(T, 64) for T in TEMPERATURES]
 exact_64 = logsumexp(log_p[:, TEMPERATURES > T_C], axis=1) - logsumexp(log_p[:, TEMPERATURES < T_C], axis=1)
-odds_64 = log_odds(outputs(larger, spins_64))
+odds_64 = odds_of(larger, spins_64)
 open_64 = np.abs(exact_64) < 4
 slope_64 = np.polyfit(exact_64[open_64], odds_64[open_64], 1)[0]
 right_64 = ((odds_64 > 0) == (T_64 > T_C)).mean()

@@ -27,7 +27,7 @@ def test_both_notebooks_are_valid_and_teach():
         assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
         for before, cell in zip(notebook.cells, notebook.cells[1:]):
             if cell.cell_type == "code":
-                prose = before.cell_type == "markdown" or "check" in cell.id or before.id == "quiet"
+                prose = before.cell_type == "markdown" or "check" in cell.id
                 assert prose, f"no prose before {cell.id}"
                 lines = [line for line in cell.source.splitlines() if line.strip()]
                 assert len(lines) <= 25 or cell.metadata.get("jupyter", {}).get("source_hidden"), cell.id

@@ -15,10 +15,10 @@ from conftest import SOLUTION, code_cells
 
 # The notebook's own cells on a small data set and without training, which the widget does not depend on.
 SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
-LEFT_OUT = ("training", "curves", "identity", "task-4-answer", "puzzle-figure", "compare", "twin-figure", "touch",
+LEFT_OUT = ("training", "curves", "identity", "task-4-answer", "puzzle-figure", "twin-figure", "touch",
             "move", "rim", "platt", "table", "roll-figure")
 ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
-IN_PLACE = {"load-now": SMALL, "task-3-answer": "wrong_below = 0", "mended": "mended = untrained"}
+IN_PLACE = {"load-now": SMALL, "task-3-answer": "correct_below = correct_above = wrong_below = wrong_above = 0", "mended": "mended = untrained"}
 
 
 def small_notebook():
