@@ -64,10 +64,11 @@ def cost(folder, cells):
         assert not error, f"{id}: {error}"
         used[id] = float(kernel.run("print(__import__('time').process_time())")["stdout"]) - before
         part_b = part_b + time.perf_counter() - start if "task-5-check" in used and id != "task-5-check" else 0
-    wall, peak = time.perf_counter() - begin, kernel.peak_memory()
+    wall, (peak, files) = time.perf_counter() - begin, kernel.peak_memory()
     kernel.stop()
     dearest = sorted(used, key=used.get, reverse=True)[:8]
-    print(f"wall {wall:.0f} s, of it Part B {part_b:.0f} s; processor {sum(used.values()):.0f} s; peak {peak:.0f} MiB")
+    print(f"wall {wall:.0f} s, of it Part B {part_b:.0f} s; processor {sum(used.values()):.0f} s; "
+          f"peak {peak:.0f} MiB, of it {files:.0f} MiB pages of files, which several kernels share")
     print("  processor seconds:", ", ".join(f"{id} {used[id]:.1f}" for id in dearest))
 
 

@@ -100,10 +100,14 @@ class Kernel:
         return eval(out["stdout"])
 
     def peak_memory(self):
-        """Return the largest memory so far in MiB. On Linux, ru_maxrss would count the parent process, too."""
+        """Return the largest memory so far in MiB, and how much is pages of files (TensorFlow's library, mostly).
+
+        Kernels on one computer have those in common. On Linux, ru_maxrss would count the parent process, too.
+        """
         if sys.platform == "linux":
-            return self.value("int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])") / 2**10
-        return self.value("__import__('resource').getrusage(0).ru_maxrss") / 2**20
+            status = "open('/proc/self/status').read()"
+            return [self.value(f"int({status}.split('{name}:')[1].split()[0])") / 2**10 for name in ("VmHWM", "RssFile")]
+        return self.value("__import__('resource').getrusage(0).ru_maxrss") / 2**20, 0
 
     def stop(self):
         self.client.stop_channels()

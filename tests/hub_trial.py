@@ -47,8 +47,11 @@ def free_port():
         return server.getsockname()[1]
 
 
-def memory(pid, field="VmRSS"):
-    return int(Path(f"/proc/{pid}/status").read_text().split(f"{field}:")[1].split()[0]) / 2**10
+def memory(pid):
+    """Return a process's private memory in MiB, and its share of all: what it shares is divided among those who do."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    size = {name: int(kib) / 2**10 for name, kib, *_ in map(str.split, lines)}
+    return size["Private_Clean:"] + size["Private_Dirty:"], size["Pss:"]
 
 
 class Account:
@@ -147,12 +150,13 @@ def trial(folder, password):
             for name, (peak, wall, cpu) in zip(STUDENTS, pool.map(Account.work, students)):
                 print(f"{name}: notebook {wall:.0f} s, kernel {cpu:.0f} s processor, peak {peak:.0f} MiB")
             list(pool.map(lambda s: s.nbgrader("submit", "cam", "--course=cam"), students))
-        for pid in subprocess.run(["ps", "-eo", "pid="], capture_output=True, text=True).stdout.split():
-            line = Path(f"/proc/{pid}/cmdline")
-            line = line.read_text() if line.exists() else ""
-            for name in ("jupyterhub-singleuser", "configurable-http-proxy", "bin/jupyterhub\0"):
-                if name in line:
-                    print(f"{name}: {memory(pid):.0f} MiB")
+        print("memory now, in MiB: private, and with the share of what several processes have in common")
+        for line in subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True).stdout.splitlines():
+            pid, command = line.split(maxsplit=1)
+            for name in ("ipykernel_launcher", "jupyterhub-singleuser", "configurable-http-proxy", "bin/jupyterhub"):
+                if f"{name} " in f"{command} ":
+                    print("  {}: {:.0f}, {:.0f}".format(name, *memory(pid)))
+                    break
         teacher.nbgrader("collect", "cam")
         begin = time.perf_counter()
         teacher.nbgrader("autograde", "cam", "--ExecutePreprocessor.timeout=600")

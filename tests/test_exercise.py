@@ -203,7 +203,7 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-1", "None", "not an array of numbers but a NoneType", "feature_maps = feature_maps.sort()"),
     ("task-1", "only the first lattice", "one lattice only", "feature_maps = feature_maps[0]"),
     ("task-1", "first convolution", SHAPE, f"feature_maps = {LAYER.format('conv_1')}(x_near)"),
-    ("task-1", "convolution with the same shape", "from its means", f"feature_maps = {LAYER.format('conv_3')}(x_near)"),
+    ("task-1", "convolution with the same shape", "what 'conv_3' puts out", f"feature_maps = {LAYER.format('conv_3')}(x_near)"),
     ("task-1", "max pooling", SHAPE, f"feature_maps = {LAYER.format('pool')}(x_near)"),
     ("task-1", "average pooling", SHAPE, f"feature_maps = {LAYER.format('gap')}(x_near)"),
     ("task-1", "mean over the positions", SHAPE, "feature_maps = feature_maps.mean(axis=(1, 2))"),
@@ -214,12 +214,12 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
         before = keras.Model(model.inputs, model.get_layer("conv_3").output)(x_near)
         feature_maps = np.array(keras.ops.conv(before, kernel, padding="same") + offset)"""),
     ("task-1", "less lattices", SHAPE, "feature_maps = feature_maps[:100]"),
-    ("task-1", "other lattices", "from its means", f"feature_maps = {LAST}(x_test[: len(x_near)])"),
-    ("task-1", "another order", "from its means", "feature_maps = feature_maps[::-1]"),
-    ("task-1", "rescaled", "from its means", "feature_maps = feature_maps / feature_maps.max()"),
-    ("task-1", "the untrained network", "from its means", """
+    ("task-1", "other lattices", "does not lead to p_near", f"feature_maps = {LAST}(x_test[: len(x_near)])"),
+    ("task-1", "another order", "another order", "feature_maps = feature_maps[::-1]"),
+    ("task-1", "rescaled", "feature_maps is rescaled", "feature_maps = feature_maps / feature_maps.max()"),
+    ("task-1", "the untrained network", "does not lead to p_near", """
         feature_maps = keras.Model(untrained.inputs, untrained.get_layer("last_conv").output)(x_near)"""),
-    ("task-1", "the untrained network, all of it", "from its means", """
+    ("task-1", "the untrained network, all of it", "does not lead to p_near", """
         feature_maps = keras.Model(untrained.inputs, untrained.get_layer("last_conv").output)(x_near)
         weights, bias = untrained.get_layer("phase").get_weights()"""),
     ("task-1", "trained anew, lattices near Tc not rerun", "p_near is not what model says", f"""
@@ -227,7 +227,7 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
         feature_maps = {LAST}(x_near)
         {PHASE}"""),
     ("task-1", "trained anew, this task not rerun", "p_near is not what model says", "model.set_weights(untrained.get_weights())"),
-    ("task-1", "trained anew, only this task not rerun", "from its means", """
+    ("task-1", "trained anew, only this task not rerun", "does not lead to p_near", """
         model.set_weights(untrained.get_weights())
         p_near = model.predict(x_near, verbose=0)"""),
     ("task-1", "model replaced", "p_near is not what model says", f"model = {LAST}"),
@@ -262,10 +262,13 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-2", "classes swapped", "of the two classes are swapped", maps(f"({CAMS})[..., ::-1]")),
     ("task-2", "weights swapped", "of the two classes are swapped", maps("feature_maps @ weights[:, ::-1] + bias")),
     ("task-2", "features reversed", "not the sum over k", maps("feature_maps @ weights[::-1] + bias")),
-    ("task-2", "mean over the features", "rescaled or shifted", maps("(feature_maps[..., None] * weights).mean(axis=3) + bias")),
-    ("task-2", "divided by 256", "rescaled or shifted", maps(f"({CAMS}) / 256")),
-    ("task-2", "times 256", "rescaled or shifted", maps(f"({CAMS}) * 256")),
-    ("task-2", "mean of each map removed", "rescaled or shifted", maps(f"{CAMS}\ncams -= cams.mean(axis=(1, 2), keepdims=True)")),
+    ("task-2", "mean over the features", "rescaled, shifted or rounded", maps("(feature_maps[..., None] * weights).mean(axis=3) + bias")),
+    ("task-2", "divided by 256", "rescaled, shifted or rounded", maps(f"({CAMS}) / 256")),
+    ("task-2", "times 256", "rescaled, shifted or rounded", maps(f"({CAMS}) * 256")),
+    ("task-2", "rounded", "rescaled, shifted or rounded", maps(f"np.round({CAMS}, 1)")),
+    ("task-2", "bias times 256", "not by the bias", maps("feature_maps @ weights + 256 * bias")),
+    ("task-2", "from before Task 1 was run again", "not the sum over k", maps("feature_maps[::-1] @ weights + bias")),
+    ("task-2", "mean of each map removed", "rescaled, shifted or rounded", maps(f"{CAMS}\ncams -= cams.mean(axis=(1, 2), keepdims=True)")),
     ("task-2", "normalised to 0..1", "normalised to 0..1", maps(f"{CAMS}\ncams = (cams - cams.min()) / np.ptp(cams)")),
     ("task-2", "each normalised to 0..1", "normalised to 0..1", maps(f"{CAMS}\ncams = (cams - cams.min((1, 2), keepdims=True)) / np.ptp(cams, (1, 2), keepdims=True)")),
     ("task-2", "divided by the maximum", "divided by its maximum", maps(f"{CAMS}\ncams = cams / cams.max()")),
@@ -291,11 +294,12 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-2", "evidence a sum", "sum of the two maps", maps(CAMS, "cams.sum(axis=-1)")),
     ("task-2", "evidence of class 0", "only M_ferro", maps(CAMS, "cams[..., 0]")),
     ("task-2", "evidence of class 1", "only M_para", maps(CAMS, "cams[..., 1]")),
+    ("task-2", "evidence transposed", "rows and columns exchanged", maps(CAMS, "(cams[..., 1] - cams[..., 0]).swapaxes(1, 2)")),
     ("task-2", "evidence of probabilities", "evidence is not the difference", maps(CAMS, "np.tanh((cams[..., 1] - cams[..., 0]) / 2)")),
-    ("task-2", "evidence without bias", "evidence is not the difference", maps(CAMS, "feature_maps @ (weights[:, 1] - weights[:, 0])")),
+    ("task-2", "evidence without bias", "lacks the bias", maps(CAMS, "feature_maps @ (weights[:, 1] - weights[:, 0])")),
     ("task-2", "evidence averaged", "evidence has the shape", maps(CAMS, "(cams[..., 1] - cams[..., 0]).mean(axis=(1, 2))")),
     ("task-2", "evidence with an axis too many", "evidence has the shape", maps(CAMS, "np.diff(cams)")),
-    ("task-2", "only feature_maps wrong", "from its means", f"feature_maps = {LAYER.format('conv_3')}(x_near)\n" + maps(CAMS)),
+    ("task-2", "only feature_maps wrong", "what 'conv_3' puts out", f"feature_maps = {LAYER.format('conv_3')}(x_near)\n" + maps(CAMS)),
     ("task-2", "left empty", "cams is missing", "del cams"),
     ("task-2", "evidence left out", "evidence is missing", "del evidence"),
     ("task-3", "wrong side", "wrong side of Tc", "wrong_below = wrong_above"),
@@ -352,8 +356,8 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-4", "maps for the spins", "does not show x_near[i]", row("axes[0].imshow(evidence[i])")),
     ("task-4", "wrong sign", "with the wrong sign", each("-{}")),
     ("task-4", "wrong sign of D", "D with the wrong sign", row(what=("cams[i][..., 0]", "cams[i][..., 1]", "-evidence[i]"))),
-    ("task-4", "normalised", "rescaled, shifted or cut off", each("{0} / limit")),
-    ("task-4", "normalised to 0..1", "rescaled, shifted or cut off", each("({0} - {0}.min()) / np.ptp({0})")),
+    ("task-4", "normalised", "rescaled or cut off", each("{0} / limit")),
+    ("task-4", "normalised to 0..1", "rescaled or cut off", each("({0} - {0}.min()) / np.ptp({0})")),
     ("task-4", "the sum of both", "does not show D of", row(what=("cams[i][..., 0]", "cams[i][..., 1]", "np.random.default_rng(0).normal(size=(16, 16))"))),
     ("task-4", "always the same lattice", "does not show x_near[i]", "i = 0\n" + row()),
     ("task-4", "map of another lattice", "of lattice 7, not", row(what=("cams[7][..., 0]", "cams[7][..., 1]", "evidence[7]"))),
@@ -361,8 +365,8 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-4", "spins transposed", "does not show x_near[i]", row("show_spins(axes[0], x_near[i].T)")),
     ("task-4", "walls of another lattice", "other domain walls", row(then="show_walls(axes[3], x_near[7])")),
     ("task-4", "walls transposed", "other domain walls", row(then="show_walls(axes[3], x_near[i].T)")),
-    ("task-4", "no walls", "no domain walls", row(then="pass")),
-    ("task-4", "walls elsewhere", "no domain walls", row(then="show_walls(axes[0], x_near[i])")),
+    ("task-4", "no walls", "no walls that show_walls", row(then="pass")),
+    ("task-4", "walls elsewhere", "no walls that show_walls", row(then="show_walls(axes[0], x_near[i])")),
     ("task-4", "spins over D", "holds 2 images", row(then="show_walls(axes[3], x_near[i])\nshow_spins(axes[3], x_near[i])")),
     ("task-4", "all on one", "axes[0] (spins) holds 4 images", row().replace("axes[1]", "axes[0]").replace("axes[2]", "axes[0]").replace("axes[3]", "axes[0]")),
     ("task-4", "plt.imshow", "has no image (axes[3] has 4)", """
@@ -381,28 +385,30 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-4", "two arguments", "stops at TypeError", "def draw_row(axes, i):\n    pass"),
     ("task-4", "left empty", "name 'draw_row' is not defined", "del draw_row"),
     ("task-4", "no maps yet", "cams is missing", "del cams\n" + "\n"),
-    ("task-5", "the line to be replaced, as text", "still holds the line", f'answer = """{STUB} {60 * "word "}"""'),
-    ("task-5", "empty", "answer is missing", "del answer"),
+    ("task-5", "empty", "answer is no string", "del answer"),
     ("task-5", "too short", "has 4 words, too few", "answer = 'The maps look nice.'"),
     ("task-5", "no text", "has 0 words, too few", "answer = ''"),
-    ("task-5", "bytes", "is a bytes", "answer = 60 * b'word '"),
-    ("task-5", "a list", "is a list", "answer = 60 * ['word ']"),
-    ("task-5", "a number", "is a int", "answer = 42"),
+    ("task-5", "bytes", "answer is no string", "answer = 60 * b'word '"),
+    ("task-5", "a list", "answer is no string", "answer = 60 * ['word ']"),
+    ("task-5", "a number", "answer is no string", "answer = 42"),
     ("task-6", "every bond twice", "not -4", energy(FOUR, "")),
-    ("task-6", "a quarter", "not -1:", energy(FOUR, "/ 4")),
+    ("task-6", "a quarter", "not -1: four bonds", energy(FOUR, "/ 4")),
     ("task-6", "sign", "the sign is wrong, or -s_i is missing", energy(FOUR, "/ -2")),
     ("task-6", "no boundaries", "not periodic", PADDED.format("constant")),
     ("task-6", "repeated edges", "not periodic", PADDED.format("edge")),
     ("task-6", "reflected edges", "not periodic", PADDED.format("reflect")),
-    ("task-6", "two neighbours", "Next to a flipped spin", energy([(1, 1), (1, 2)], "")),
-    ("task-6", "the other two neighbours", "Next to a flipped spin", energy([(-1, 1), (-1, 2)], "")),
-    ("task-6", "two neighbours, halved", "not -1:", energy([(1, 1), (1, 2)])),
+    ("task-6", "two neighbours", "next to a flipped spin should have", energy([(1, 1), (1, 2)], "")),
+    ("task-6", "the other two neighbours", "next to a flipped spin should have", energy([(-1, 1), (-1, 2)], "")),
+    ("task-6", "two neighbours, halved", "not -1: four bonds", energy([(1, 1), (1, 2)])),
     ("task-6", "one neighbour", "not -0.5", energy([(1, 1)])),
-    ("task-6", "rows only", "Next to a flipped spin", energy([(1, 1), (-1, 1)], "")),
-    ("task-6", "the next nearest", "Next to a flipped spin", energy([((1, 1), (1, 2)), ((1, -1), (1, 2)), ((-1, 1), (1, 2)), ((-1, -1), (1, 2))])),
+    ("task-6", "rows only", "next to a flipped spin should have", energy([(1, 1), (-1, 1)], "")),
+    ("task-6", "the next nearest", "does not reach the four sites", energy([((1, 1), (1, 2)), ((1, -1), (1, 2)), ((-1, 1), (1, 2)), ((-1, -1), (1, 2))])),
+    ("task-6", "two sites away", "does not reach the four sites", energy([(2, 1), (-2, 1), (2, 2), (-2, 2)])),
+    ("task-6", "like neighbours only", "a bond of unlike spins counts", "return -sum(spins == np.roll(spins, s, a) for s in (1, -1) for a in (1, 2)) / 2"),
+    ("task-6", "s_i forgotten", "is s_i missing", "return -sum(np.roll(spins, s, a) for s in (1, -1) for a in (1, 2)) / 2"),
     ("task-6", "lattices rolled", "The other lattices enter", energy([(1, 0), (-1, 0), (1, 1), (-1, 1)])),
     ("task-6", "rolled without an axis", "The other lattices enter", energy([(1, None), (-1, None), (1, 1), (-1, 1)])),
-    ("task-6", "whole lattice", "the shape (2,)", "return energy(spins)"),
+    ("task-6", "whole lattice", "the shape (3,)", "return energy(spins)"),
     ("task-6", "one number", "the shape ()", "return (-spins * np.roll(spins, 1, 1)).sum()"),
     ("task-6", "the neighbours alone", "the sign is wrong, or -s_i is missing", "return sum(np.roll(spins, s, a) for s in (1, -1) for a in (1, 2)) / 2"),
     ("task-6", "no return", "returns nothing", energy(FOUR).replace("return", "e =")),
@@ -435,7 +441,8 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
         return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))"""),
     ("task-7", "the middle turned over", "middle is not x", wrap("x[:, -1:], -x, x[:, :1]")),
     ("task-7", "NumPy", "With symbolic tensors", "return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='wrap')"),
-    ("task-7", "no return", "returns nothing", wrap(end="")),
+    ("task-7", "no return", "returns a NoneType", wrap(end="")),
+    ("task-7", "a tuple", "returns a tuple", wrap(end="return x, 1")),
     ("task-7", "a function", "no kind of keras.layers.Layer", "def Wrap(x):\n    return x"),
     ("task-7", "another class", "no kind of keras.layers.Layer", "class Wrap:\n    def call(self, x):\n        return x"),
     ("task-7", "a layer, not a class", "no kind of keras.layers.Layer", "Wrap = keras.layers.Identity()"),
@@ -507,7 +514,7 @@ def test_wrong_answer_is_told_why(check, task, fault, words, code):
     assert len(out["traceback"]) == 1 and "\n" not in out["traceback"][0] and not out["stderr"]
     others = {other for which, _, other, _ in WRONG if which == task and other not in words and words not in other}
     assert not [other for other in others if other in out["error"]], out["error"]
-    speaks = any(part in words for part in ("stops at", "missing", "not defined"))
+    speaks = any(part in words for part in ("stops at", "missing", "not defined", "no string"))
     assert speaks or not answer["error"], f"the check comes too late: {answer['error']}"
 
 
@@ -533,5 +540,6 @@ def test_other_right_ways_reach_the_end(student, finished):
 
 
 def test_memory_of_the_whole_notebook(finished):
-    kernel, _ = finished
-    assert 300 < kernel.peak < 950  # 880 to 925 measured: the allocator differs from run to run
+    peak, files = finished[0].peak
+    assert 300 < peak < 950  # 888 to 912 measured: the allocator differs from run to run
+    assert peak - files < 520  # 450 to 475 measured: what one more kernel on the same computer takes
