@@ -17,7 +17,7 @@ from conftest import SOLUTION, code_cells
 SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
 LEFT_OUT = ("training", "curves", "identity", "task-4-answer", "puzzle-figure", "twin-figure", "touch",
             "move", "rim", "platt", "table", "roll-figure")
-ERROR = '.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]'
+ERROR = '.jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"])'
 IN_PLACE = {"load-now": SMALL, "task-3-answer": "correct_below = correct_above = wrong_below = wrong_above = 0", "mended": "mended = untrained"}
 
 
