@@ -88,7 +88,10 @@ class Account:
         self.socket.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}))
         text = ""
         while True:
-            message = json.loads(self.socket.recv())
+            frame = self.socket.recv()
+            if isinstance(frame, bytes):  # a message with buffers: the widget's picture
+                continue
+            message = json.loads(frame)
             if message["parent_header"].get("msg_id") != header["msg_id"]:
                 continue
             content = message["content"]
@@ -137,6 +140,7 @@ def trial(folder, password):
                     break
             except requests.ConnectionError:
                 time.sleep(0.5)
+        assert hub.poll() is None, "the hub does not start: is configurable-http-proxy on the PATH?"
         teacher = Account(url, TEACHER, password)
         teacher.run("import os; os.makedirs('cam/source/cam'); os.chdir('cam')")
         teacher.api("put", f"contents/cam/source/cam/{NAME}", {"type": "notebook", "content": nbformat.read(SOLUTION, as_version=4)})
