@@ -529,6 +529,11 @@ def test_blank_is_one_line(check, task):
         assert out["error"] == "Stop: This task is still empty." and len(out["traceback"]) == 1 and not out["stderr"]
 
 
+def test_a_failing_row_leaves_no_empty_axes(check, finished):
+    check("task-4", STUB)
+    assert finished[0].value("len(plt.get_fignums())") == 0
+
+
 def test_other_right_ways_reach_the_end(student, finished):
     """With tensors in place of arrays, and other right answers, everything behind the tasks works as well."""
     kernel, cells = finished[0], code_cells(EXERCISE)

@@ -87,6 +87,7 @@ def test_the_three_open_questions_have_their_answers(kernel):
 def test_exploring_shows_true_numbers(kernel):
     """The picture of the widget: its function, called directly."""
     kernel.run("flip, order = explore(7, 'flip', 0, 0, 32), explore(7, 'order', 28, 3, 9); plt.close('all')")
+    assert kernel.value("[len(ax.patches) for ax in order.axes[:8]]") == [4, 0, 0, 0] * 2  # the outline, across the edges
     flip, order = (kernel.value(f"[ax.get_title() for ax in {name}.axes[:8]]") for name in ("flip", "order"))
     odds = kernel.value("[exact_near[7], log_odds(p_near)[7]]")
     assert flip[0] == flip[4] == f"exact log-odds {odds[0]:.2f}"  # the whole lattice flipped has the same energy
