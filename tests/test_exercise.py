@@ -530,6 +530,7 @@ def test_blank_is_one_line(check, task):
 
 
 def test_a_failing_row_leaves_no_empty_axes(check, finished):
+    finished[0].run("plt.close('all')")
     check("task-4", STUB)
     assert finished[0].value("len(plt.get_fignums())") == 0
 
@@ -546,6 +547,6 @@ def test_other_right_ways_reach_the_end(student, finished):
 
 
 def test_memory_of_the_whole_notebook(finished):
+    """What is the kernel's own: 455 to 480 measured. Beside it lie 400 (Python 3.11) to 500 MiB (3.13) of library pages."""
     peak, files = finished[0].peak
-    assert 300 < peak < 950  # 875 to 912 measured: the allocator differs from run to run
-    assert peak - files < 500  # 465 to 480 measured: what one more kernel on the same computer takes
+    assert 100 < peak - files < (500 if files else 1000)
