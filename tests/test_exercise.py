@@ -386,12 +386,13 @@ WRONG = [  # task, what is wrong, the words that name the fault, the answer
     ("task-4", "two arguments", "stops at TypeError", "def draw_row(axes, i):\n    pass"),
     ("task-4", "left empty", "name 'draw_row' is not defined", "del draw_row"),
     ("task-4", "no maps yet", "cams is missing", "del cams\n" + "\n"),
-    ("task-5", "empty", "answer is no string", "del answer"),
+    ("task-5", "the line to be replaced, as text", "still holds the line", f'answer = """{STUB} {60 * "word "}"""'),
+    ("task-5", "empty", "answer is missing", "del answer"),
     ("task-5", "too short", "has 4 words, too few", "answer = 'The maps look nice.'"),
     ("task-5", "no text", "has 0 words, too few", "answer = ''"),
-    ("task-5", "bytes", "answer is no string", "answer = 60 * b'word '"),
-    ("task-5", "a list", "answer is no string", "answer = 60 * ['word ']"),
-    ("task-5", "a number", "answer is no string", "answer = 42"),
+    ("task-5", "bytes", "of the type bytes", "answer = 60 * b'word '"),
+    ("task-5", "a list", "of the type list", "answer = 60 * ['word ']"),
+    ("task-5", "a number", "of the type int", "answer = 42"),
     ("task-6", "every bond twice", "not -4", energy(FOUR, "")),
     ("task-6", "a quarter", "not -1: four bonds", energy(FOUR, "/ 4")),
     ("task-6", "sign", "the sign is wrong, or -s_i is missing", energy(FOUR, "/ -2")),
@@ -515,7 +516,7 @@ def test_wrong_answer_is_told_why(check, task, fault, words, code):
     assert len(out["traceback"]) == 1 and "\n" not in out["traceback"][0] and not out["stderr"]
     others = {other for which, _, other, _ in WRONG if which == task and other not in words and words not in other}
     assert not [other for other in others if other in out["error"]], out["error"]
-    speaks = any(part in words for part in ("stops at", "missing", "not defined", "no string"))
+    speaks = any(part in words for part in ("stops at", "missing", "not defined"))
     assert speaks or not answer["error"], f"the check comes too late: {answer['error']}"
 
 
@@ -549,4 +550,4 @@ def test_other_right_ways_reach_the_end(student, finished):
 def test_memory_of_the_whole_notebook(finished):
     """What is the kernel's own: 455 to 480 measured. Beside it lie 400 (Python 3.11) to 500 MiB (3.13) of library pages."""
     peak, files = finished[0].peak
-    assert 100 < peak - files < (500 if files else 1000)
+    assert 100 < peak - files < (500 if files else 950)
