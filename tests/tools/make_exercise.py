@@ -1,6 +1,10 @@
-"""Configuration of `jupyter nbconvert --config tests/make_exercise.py`: makes the exercise from the solution."""
+"""Configuration of `jupyter nbconvert --config tests/tools/make_exercise.py`: makes the exercise.
+
+It takes the stub for the blanks from nbgrader's configuration, where it stands once.
+"""
 
 c = get_config()  # noqa: F821 (nbconvert defines it)
+load_subconfig("nbgrader_config.py")  # noqa: F821
 
 c.NbConvertApp.notebooks = ["solution_12_3_cam.ipynb"]
 c.NbConvertApp.output_base = "exercise_12_3_cam"
@@ -14,7 +18,6 @@ c.NotebookExporter.preprocessors = [
     "nbgrader.preprocessors.ComputeChecksums",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
 ]
-c.ClearSolutions.code_stub = {"python": "raise Stop('your code here')  # replace this line"}
 # What an execution leaves behind would make the file differ from run to run.
 c.ClearOutput.remove_metadata_fields = {"collapsed", "scrolled", "execution"}
 c.ClearMetadataPreprocessor.clear_cell_metadata = False
