@@ -1,36 +1,75 @@
-"""What the tests share: the notebooks' cells, brute force, a data file, a real kernel, a real server."""
+"""What the tests share: the notebooks' cells, brute force, data files, real kernels, a browser."""
 
 import itertools
 import os
 import queue
+import re
 import shutil
 import sys
+import textwrap
 from pathlib import Path
 
 import jupyter_client
 import nbformat
 import numpy as np
 import pytest
+from answers import RIGHT, STUB
 from playwright.sync_api import sync_playwright
 
 REPO = Path(__file__).parents[1]
+TOOLS = REPO / "tests" / "tools"
 SOLUTION = REPO / "solution_12_3_cam.ipynb"
 EXERCISE = REPO / "exercise_12_3_cam.ipynb"
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # nbgrader looks there for alembic
+sys.path.append(str(TOOLS))
+# nbgrader looks for alembic on the PATH.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def code_cells(path):
     """Return the code cells of a notebook by their ids, in order."""
-    return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"}
+    cells = nbformat.read(path, as_version=4).cells
+    return {cell.id: cell for cell in cells if cell.cell_type == "code"}
+
+
+def is_folded(cell):
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def draws_only(cell):
+    """Say whether a cell is a folded one that draws a figure and gives nothing else."""
+    return cell.source.startswith("# @title Folded: draws the figure")
 
 
 def load_cells(*ids, **names):
-    """Execute cells of the solution without TensorFlow; names are what earlier cells would have defined."""
-    namespace = {"np": np, "os": os, "SEED": 0, "T_C": 2 / np.log(1 + np.sqrt(2)), **names}
+    """Execute cells of the solution without TensorFlow.
+
+    names: what earlier cells would have defined.
+    """
+    setup = {"SEED": 0, "T_C": 2 / np.log(1 + np.sqrt(2)), "N_TRAIN": 20_000, "NEAR": 0.1}
+    namespace = {"np": np, **setup, **names}
     cells = code_cells(SOLUTION)
     for id in ids:
         exec(compile(cells[id].source, id, "exec"), namespace)
     return namespace
+
+
+def filled(cell, code):
+    """Return an answer cell with code in place of the line to be replaced.
+
+    Code that begins with def, class or del stands in place of the whole function or class.
+    """
+    code = textwrap.dedent(code).strip("\n")
+    before, line, after = cell.source.partition(STUB)
+    assert line, "the cell has no line to be replaced"
+    indent = before[before.rfind("\n") + 1 :]
+    if indent and code.startswith(("def ", "class ", "del ")):
+        return code + (after if code.startswith("def ") else "")
+    return before + textwrap.indent(code, indent).lstrip() + after
+
+
+def solution_region(source):
+    """Return the lines of an answer cell between the marks of the solution."""
+    return source.partition("### BEGIN SOLUTION\n")[2].partition("### END SOLUTION")[0].rstrip(" ")
 
 
 @pytest.fixture(scope="session")
@@ -41,43 +80,59 @@ def physics():
 
 @pytest.fixture(scope="session")
 def all_4x4():
-    """All 65,536 spin configurations of the periodic 4 x 4 lattice and their energies, bond by bond."""
-    states = np.array(list(itertools.product([-1, 1], repeat=16)), dtype=np.int8).reshape(-1, 4, 4)
+    """All 65,536 configurations of the periodic 4 x 4 lattice, and their energies bond by bond."""
+    states = np.array(list(itertools.product([-1, 1], repeat=16)), dtype=np.int8)
+    states = states.reshape(-1, 4, 4)
     energies = np.zeros(len(states))
     for y, x in itertools.product(range(4), repeat=2):
-        energies -= states[:, y, x] * (states[:, (y + 1) % 4, x] + states[:, y, (x + 1) % 4])
+        neighbours = states[:, (y + 1) % 4, x] + states[:, y, (x + 1) % 4]
+        energies -= states[:, y, x] * neighbours
     return states, energies
 
 
 @pytest.fixture(scope="session")
 def data_file(physics, tmp_path_factory):
-    """A function that gives the path of a data file simulated with a seed; one that nbval has left is used again."""
+    """A function that gives the path of a data file simulated with a seed.
 
+    One that nbval has left is used again. The seed "near" stands for other data: lattices near Tc
+    only, in unequal numbers at each temperature, taken from the files of the seeds 0, 1 and 2.
+    """
     known = {}
+
+    def near():
+        files = [np.load(make(seed)) for seed in (0, 1, 2)]
+        C, T = (np.concatenate([file[name] for file in files]) for name in ("C", "T"))
+        kept = (T > 1.85) & (T < 2.65) & ((T < 2.35) | (np.arange(len(T)) % 3 > 0))
+        order = np.random.default_rng(0).permutation(np.flatnonzero(kept))
+        return C[order], T[order]
 
     def make(seed):
         left = REPO / "ising_simulated.npz"
         if seed == 0 and left.exists():
             return left
         if seed not in known:
-            spins, temperatures = physics["simulate_ising"](physics["TEMPERATURES"], 1000, 32, seed)
+            if seed == "near":
+                C, T = near()
+            else:
+                temperatures = physics["TEMPERATURES"]
+                C, T = physics["simulate_ising"](temperatures, 1000, 32, seed)
             known[seed] = tmp_path_factory.mktemp("data") / f"seed_{seed}.npz"
-            np.savez_compressed(known[seed], C=spins, T=temperatures)
+            np.savez_compressed(known[seed], C=C, T=T)
         return known[seed]
 
     return make
 
 
 class Kernel:
-    """A real Jupyter kernel: runs code, returns what it prints, what it raises, and the traceback that is shown."""
+    """A real Jupyter kernel: it runs code and returns what is printed, raised and shown of it."""
 
     def __init__(self, folder, **environment):
         self.manager, self.client = jupyter_client.manager.start_new_kernel(
-            cwd=str(folder), env={**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline", **environment}
+            cwd=str(folder), env={**os.environ, **environment}
         )
 
     def run(self, code, timeout=600):
-        out = {"stdout": "", "stderr": "", "error": "", "traceback": []}
+        out = {"stdout": "", "stderr": "", "error": "", "traceback": [], "figures": []}
 
         def hook(message):
             content = message["content"]
@@ -86,28 +141,38 @@ class Kernel:
             elif message["msg_type"] == "error":
                 out["error"] = f"{content['ename']}: {content['evalue']}"
                 out["traceback"] = content["traceback"]
+            elif "image/png" in content.get("data", {}):
+                out["figures"].append(content["data"]["image/png"])
 
+        settings = {"allow_stdin": False, "stop_on_error": False}
         try:
-            self.client.execute_interactive(code, timeout=timeout, output_hook=hook, allow_stdin=False)
+            self.client.execute_interactive(code, timeout=timeout, output_hook=hook, **settings)
         except (TimeoutError, queue.Empty):
             out["error"] = f"no answer for {timeout} s"
         return out
 
+    def do(self, code):
+        """Run code that must not fail."""
+        out = self.run(code)
+        assert not out["error"], out["error"]
+        return out
+
     def value(self, expression):
         """Return a number or a list of numbers from the kernel."""
-        out = self.run(f"print(repr(np.asarray({expression}).tolist()))")
-        assert not out["error"], out["error"]
-        return eval(out["stdout"])
+        return eval(self.do(f"print(repr(np.asarray({expression}).tolist()))")["stdout"])
 
     def peak_memory(self):
-        """Return the largest memory so far in MiB, and how much is pages of files (TensorFlow's library, mostly).
+        """Return the largest memory so far in MiB, and how much of it is pages of files.
 
-        Kernels on one computer have those in common. On Linux, ru_maxrss would count the parent process, too.
+        Kernels on one computer have those in common: TensorFlow's library, mostly. On Linux,
+        ru_maxrss would count the parent process, too.
         """
         if sys.platform == "linux":
-            status = "open('/proc/self/status').read()"
-            return [self.value(f"int({status}.split('{name}:')[1].split()[0])") / 2**10 for name in ("VmHWM", "RssFile")]
-        return self.value("__import__('resource').getrusage(0).ru_maxrss") / 2**20, 0
+            status = self.do("print(open('/proc/self/status').read())")["stdout"]
+            sizes = [re.search(rf"{name}:\s+(\d+)", status)[1] for name in ("VmHWM", "RssFile")]
+            return [int(size) / 2**10 for size in sizes]
+        peak = self.value("__import__('resource').getrusage(0).ru_maxrss")
+        return peak / 2**20, 0
 
     def stop(self):
         self.client.stop_channels()
@@ -116,7 +181,10 @@ class Kernel:
 
 @pytest.fixture(scope="session")
 def student(data_file, tmp_path_factory):
-    """The untouched exercise, alone in a folder, run in a kernel until the first error: kernel, where it stopped, outputs."""
+    """The untouched exercise, alone in a folder, run in a kernel until the first error.
+
+    Gives the kernel, the id of the cell where it stopped, and the outputs by id.
+    """
     kernel = Kernel(tmp_path_factory.mktemp("student"), ISING_DATA=str(data_file(0)))
     outputs = {}
     for id, cell in code_cells(EXERCISE).items():
@@ -135,29 +203,34 @@ def answers():
 
 @pytest.fixture(scope="session")
 def finished(student, answers):
-    """The student's kernel after the exercise was filled in and run to its end, restarting nothing: kernel, outputs."""
+    """The student's kernel after the exercise was filled in and run to its end, and the outputs."""
     kernel, stopped, _ = student
-    outputs, begun = {}, False
-    for id, cell in code_cells(EXERCISE).items():
-        begun |= id == stopped
-        if begun:
-            outputs[id] = kernel.run(answers.get(id, cell.source))
+    cells = code_cells(EXERCISE)
+    outputs = {}
+    for id in list(cells)[list(cells).index(stopped) :]:
+        outputs[id] = kernel.run(answers.get(id, cells[id].source))
     kernel.peak = kernel.peak_memory()
     return kernel, outputs
 
 
 @pytest.fixture(scope="session")
 def solved(finished, data_file, tmp_path_factory):
-    """A function that gives a kernel in which the whole notebook has run with a seed, on data simulated with it."""
+    """A function that gives a kernel in which the whole notebook has run with a seed.
+
+    Its data are those of data_file(seed). The cells that only draw are left out: the notebook has
+    to do without them.
+    """
     kernels = {0: finished[0]}
 
     def run(seed):
         if seed not in kernels:
-            kernels[seed] = Kernel(tmp_path_factory.mktemp(f"seed_{seed}"), ISING_DATA=str(data_file(seed)))
-            for id, cell in code_cells(SOLUTION).items():
-                assert "SEED = 0" in cell.source or id != "setup"
-                out = kernels[seed].run(cell.source.replace("SEED = 0", f"SEED = {seed}"))
-                assert not out["error"], f"{id}: {out['error']}"
+            folder = tmp_path_factory.mktemp(f"seed_{seed}")
+            kernel = Kernel(folder, ISING_DATA=str(data_file(seed)))
+            number = 3 if seed == "near" else seed
+            for cell in code_cells(SOLUTION).values():
+                if not draws_only(cell):
+                    kernel.do(cell.source.replace("SEED = 0", f"SEED = {number}"))
+            kernels[seed] = kernel
         return kernels[seed]
 
     yield run
@@ -165,14 +238,85 @@ def solved(finished, data_file, tmp_path_factory):
         kernel.stop()
 
 
+REMEMBER = """
+tests_names = [name for name in globals() if not name.startswith("_")]
+tests_saved = {name: globals()[name] for name in tests_names}
+tests_arrays = {k: v.copy() for k, v in tests_saved.items() if isinstance(v, np.ndarray)}
+tests_weights, tests_layers = model.get_weights(), list(model.layers)
+"""
+RESTORE = """
+def tests_restore():
+    import numpy as np
+    for name in [name for name in globals() if not name.startswith(("_", "tests_"))]:
+        if name not in tests_saved:
+            del globals()[name]
+    globals().update(tests_saved)
+    globals().update({name: array.copy() for name, array in tests_arrays.items()})
+    if len(model.layers) != len(tests_layers):
+        while model.layers:
+            model.pop()
+        for layer in tests_layers:
+            model.add(layer)
+    model.get_layer("phase").activation = keras.activations.softmax
+    if any((a != b).any() for a, b in zip(tests_weights, model.get_weights())):
+        model.set_weights(tests_weights)
+    plt.close("all")
+
+
+tests_restore()
+"""
+
+
+RESULTS = {
+    "task-1": "feature_maps, weights, bias",
+    "task-2": "cams, evidence",
+    "task-3": "correct_below, correct_above, wrong_below, wrong_above",
+    "task-7": "specks",
+}
+
+
+@pytest.fixture(scope="session")
+def judge(solved):
+    """A function that runs an answer to a task and its check in the kernel of a seed.
+
+    Everything else is answered as in the solution. It returns the outputs of both cells. With
+    fresh, the results of the task do not exist before.
+    """
+    cells = code_cells(EXERCISE)
+    ready = set()
+
+    def run(task, code, seed=0, fresh=False):
+        kernel = solved(seed)
+        if seed not in ready:
+            kernel.do(REMEMBER)
+            ready.add(seed)
+        kernel.do(RESTORE)
+        if fresh and task in RESULTS:
+            kernel.do(f"del {RESULTS[task]}")
+        answer = filled(cells[f"{task}-answer"], code)
+        answer = answer.replace("[correct_below, correct_above, wrong_below, ", "[")  # one row
+        return kernel.run(answer), kernel.run(cells[f"{task}-check"].source)
+
+    return run
+
+
+def other_answers():
+    """Return right answers that are not the solution's, by the cells' ids."""
+    cells = code_cells(EXERCISE)
+    ways = {f"{task}-answer": list(ways.values())[0] for task, ways in RIGHT.items()}
+    return {id: filled(cells[id], code) for id, code in ways.items()}
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Debian's or Google's Chromium, which finds no host by its name."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
     if not path:
         pytest.skip("no Chromium on this machine (Debian: apt install chromium)")
+    hosts = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+    arguments = ["--no-sandbox", "--disable-gpu", hosts]
     with sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()

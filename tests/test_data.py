@@ -23,9 +23,17 @@ import pytest
 import trustme
 from conftest import SOLUTION, code_cells, load_cells
 
-OLD = tuple(map(int, version("gdown").split(".")[:2])) < (6, 3)  # the installed one, which has no limit of time
+OLD = tuple(map(int, version("gdown").split(".")[:2])) < (
+    6,
+    3,
+)  # the installed one, which has no limit of time
 N = 160  # lattices of a small data set
-SMALL = {"N_TRAIN": 100, "TEMPERATURES": np.array([2.0, 2.2, 2.3, 2.5]), "N_PER_TEMPERATURE": N // 4, "PATIENCE": 1}
+SMALL = {
+    "N_TRAIN": 100,
+    "TEMPERATURES": np.array([2.0, 2.2, 2.3, 2.5]),
+    "N_PER_TEMPERATURE": N // 4,
+    "PATIENCE": 1,
+}
 T_C = 2 / np.log(1 + np.sqrt(2))
 HTML = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head><body>Sorry</body></html>"
 
@@ -46,7 +54,9 @@ is_test = np.arange(N) >= SMALL["N_TRAIN"]
 def npz(compress=False, **arrays):
     """Return the bytes of an npz file: a good data set, with some of its arrays replaced or, if None, left out."""
     file, arrays = io.BytesIO(), {"C": spins, "T": T, **arrays}
-    (np.savez_compressed if compress else np.savez)(file, **{k: v for k, v in arrays.items() if v is not None})
+    (np.savez_compressed if compress else np.savez)(
+        file, **{k: v for k, v in arrays.items() if v is not None}
+    )
     return file.getvalue()
 
 
@@ -56,7 +66,10 @@ BAD = {  # content of a bad file, and the words that name its fault
     "empty": (b"", "empty"),
     "web page": (HTML, "web page"),
     "cut off": (GOOD[: len(GOOD) // 2], "cannot be read"),
-    "damaged": (npz(compress=True)[:-3000] + bytes(1000) + npz(compress=True)[-2000:], "cannot be read"),
+    "damaged": (
+        npz(compress=True)[:-3000] + bytes(1000) + npz(compress=True)[-2000:],
+        "cannot be read",
+    ),
     "random bytes": (np.random.default_rng(1).bytes(5000), "not an npz"),
     "another format": (b"\x93NUMPY" + bytes(500), "not an npz"),
     "wrong keys": (npz(C=None, T=None, spins=spins), "C is not a file in the archive"),
@@ -79,14 +92,23 @@ BAD = {  # content of a bad file, and the words that name its fault
     "a negative temperature": (npz(T=np.r_[-1, T[1:]]), "not positive"),
     "T = Tc": (npz(T=np.r_[T_C, T[1:]]), "T = Tc"),
     "T = Tc, rounded": (npz(T=np.r_[2.269185, T[1:]]), "T = Tc"),
-    "too many temperatures": (npz(T=rng.permutation(np.linspace(2.1, 2.4, N))), "160 different temperatures"),
+    "too many temperatures": (
+        npz(T=rng.permutation(np.linspace(2.1, 2.4, N))),
+        "160 different temperatures",
+    ),
     "sorted": (npz(T=np.sort(T)), "sorted by temperature: shuffle"),
     "sorted, falling": (npz(T=np.sort(T)[::-1]), "sorted by temperature: shuffle"),
     "one temperature": (npz(T=np.full(N, 2.2)), "one phase only"),
     "one phase": (npz(T=np.where(T > T_C, 2.1, T)), "one phase only"),
-    "one phase to train on": (npz(T=np.where((T < T_C) & ~is_test, 2.5, T)), "one phase only in its first 100"),
+    "one phase to train on": (
+        npz(T=np.where((T < T_C) & ~is_test, 2.5, T)),
+        "one phase only in its first 100",
+    ),
     "none near Tc above": (npz(T=np.where(T == 2.3, 2.5, T)), "within 0.1 of Tc on both sides"),
-    "none near Tc below to test on": (npz(T=np.where((T == 2.2) & is_test, 2.0, T)), "on both sides after its first 100"),
+    "none near Tc below to test on": (
+        npz(T=np.where((T == 2.2) & is_test, 2.0, T)),
+        "on both sides after its first 100",
+    ),
 }
 
 
@@ -96,8 +118,14 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, status=200, body=GOOD, length=None, silence=0.0, tls=None, clients=1):
-        self.answer, self.tls, self.hits = (status, body, len(body) if length is None else length, silence), tls, 0
-        self.meeting = threading.Barrier(clients, timeout=30)  # no answer before so many clients are there
+        self.answer, self.tls, self.hits = (
+            (status, body, len(body) if length is None else length, silence),
+            tls,
+            0,
+        )
+        self.meeting = threading.Barrier(
+            clients, timeout=30
+        )  # no answer before so many clients are there
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/ising.npz"
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
@@ -128,7 +156,9 @@ class Handler(BaseHTTPRequestHandler):
         """Be a proxy that answers for https://drive.google.com itself, with a certificate that the test trusts."""
         self.send_response(200)
         self.end_headers()
-        self.request = self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+        self.request = self.connection = self.server.tls.wrap_socket(
+            self.connection, server_side=True
+        )
         self.setup()
         self.handle_one_request()
 
@@ -154,7 +184,17 @@ def serve():
 def gdown_5_2(tmp_path_factory):
     """A folder with gdown 5.2, the version that Colab has carried."""
     folder = tmp_path_factory.mktemp("gdown")
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), "gdown==5.2.0"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--target",
+        str(folder),
+        "gdown==5.2.0",
+    ]
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"gdown 5.2 cannot be installed: {done.stderr.strip()[-200:]}")
@@ -230,11 +270,17 @@ def test_server_sends_a_bad_file(loader, serve, capsys, fault):
 @pytest.mark.parametrize("code", [403, 404, 500])
 def test_server_refuses(loader, serve, capsys, request, code):
     old = OLD or "5.2" in request.node.name  # which takes an error's page for the file
-    assert_simulated(loader, serve(status=code, body=HTML).url, "web page" if old else f"answered {code}", capsys)
+    assert_simulated(
+        loader, serve(status=code, body=HTML).url, "web page" if old else f"answered {code}", capsys
+    )
 
 
 def test_server_hangs_up_halfway(loader, serve, capsys, request):
-    words = "no connection, or it broke" if OLD or "5.2" in request.node.name else "Download is incomplete"
+    words = (
+        "no connection, or it broke"
+        if OLD or "5.2" in request.node.name
+        else "Download is incomplete"
+    )
     assert_simulated(loader, serve(body=GOOD[:99999], length=len(GOOD)).url, words, capsys)
 
 
@@ -275,7 +321,9 @@ KINDS = {
     "-1/+1 float": npz(),
     "-1/+1 int8": npz(C=spins.astype(np.int8)),
     "0/1 float32": npz(C=((spins + 1) / 2).astype(np.float32)),
-    "0/1 uint8, rounding of T": npz(C=(spins > 0).astype(np.uint8), T=T + rng.choice([0, 4.4e-16, 1e-9], size=N)),
+    "0/1 uint8, rounding of T": npz(
+        C=(spins > 0).astype(np.uint8), T=T + rng.choice([0, 4.4e-16, 1e-9], size=N)
+    ),
     "bool, float32 T, compressed": npz(True, C=spins > 0, T=T.astype(np.float32)),
 }
 
@@ -293,7 +341,9 @@ def test_good_server(loader, serve, capsys, kind):
     assert "Using ising_data.npz" in capsys.readouterr().out.splitlines()[-1]
 
 
-@pytest.mark.parametrize("body, words", [(GOOD, "book's data"), (HTML, "Google Drive does not hand the file out")])
+@pytest.mark.parametrize(
+    "body, words", [(GOOD, "book's data"), (HTML, "Google Drive does not hand the file out")]
+)
 def test_the_link_of_the_book(loader, serve, capsys, monkeypatch, tmp_path_factory, body, words):
     """The default URL, through a proxy on the loopback interface that stands in for Google Drive.
 
@@ -339,9 +389,13 @@ def test_bad_file_on_disk_is_set_aside(loader, capsys, name, fault):
 
 @ONE_GDOWN
 @pytest.mark.parametrize("fault", [*BAD, "missing", "folder"])
-def test_bad_file_named_by_ising_data_is_an_error(loader, serve, monkeypatch, tmp_path_factory, fault):
+def test_bad_file_named_by_ising_data_is_an_error(
+    loader, serve, monkeypatch, tmp_path_factory, fault
+):
     path = tmp_path_factory.mktemp("shared") / "class.npz"
-    body, words = BAD.get(fault, (None, {"missing": "No such file", "folder": "Is a directory"}.get(fault)))
+    body, words = BAD.get(
+        fault, (None, {"missing": "No such file", "folder": "Is a directory"}.get(fault))
+    )
     if fault == "folder":
         path.mkdir()
     elif body is not None:
@@ -363,8 +417,12 @@ def test_what_is_no_file_is_left_alone(loader, serve, kind, capsys):
     os.mkdir("ising_data.npz") if kind == "folder" else os.symlink("nowhere", "ising_data.npz")
     assert is_data(loader["load_ising_data"](url=serve().url))
     out = capsys.readouterr().out
-    assert "ising_data.npz cannot be opened" in out and out.splitlines()[-1].startswith("Using the book's data")
-    assert files() == ["ising_data.npz"] and (os.path.isdir if kind == "folder" else os.path.islink)("ising_data.npz")
+    assert "ising_data.npz cannot be opened" in out and out.splitlines()[-1].startswith(
+        "Using the book's data"
+    )
+    assert files() == ["ising_data.npz"] and (
+        os.path.isdir if kind == "folder" else os.path.islink
+    )("ising_data.npz")
 
 
 @ONE_GDOWN
@@ -395,7 +453,9 @@ def test_the_order_of_the_sources(loader, serve, monkeypatch, tmp_path_factory, 
         return lattices, line
 
     monkeypatch.setenv("ISING_DATA", str(shared))
-    assert used() == (150, f"Using {shared}, which ISING_DATA names: 150 lattices.") and files(shared.parent) == ["class.npz"]
+    assert used() == (150, f"Using {shared}, which ISING_DATA names: 150 lattices.") and files(
+        shared.parent
+    ) == ["class.npz"]
     monkeypatch.delenv("ISING_DATA")
     assert used()[0] == 140 and server.hits == 0
     os.remove("ising_data.npz")
@@ -409,16 +469,31 @@ def test_the_order_of_the_sources(loader, serve, monkeypatch, tmp_path_factory, 
 
 def start(folder, url, before=(), **changes):
     """Start the loader, and a real simulation if it comes to that, in a process of its own."""
-    code = "\n".join([
-        "import os", "import numpy as np", f"SEED, T_C = 0, {T_C}",
-        *(code_cells(SOLUTION)[id].source for id in ("simulate", "load")),
-        *(f"{name} = {np.asarray(value).tolist()}" for name, value in {**SMALL, **changes}.items()),
-        f"C, T = load_ising_data(url={url!r})",
-        "print('RESULT', len(C), len(T), np.unique(C).tolist())",
-    ])
-    environment = {k: v for k, v in os.environ.items() if k != "ISING_DATA"} | {"PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.Popen([*before, sys.executable, "-u", "-c", code], cwd=folder, env=environment, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    code = "\n".join(
+        [
+            "import os",
+            "import numpy as np",
+            f"SEED, T_C = 0, {T_C}",
+            *(code_cells(SOLUTION)[id].source for id in ("simulate", "load")),
+            *(
+                f"{name} = {np.asarray(value).tolist()}"
+                for name, value in {**SMALL, **changes}.items()
+            ),
+            f"C, T = load_ising_data(url={url!r})",
+            "print('RESULT', len(C), len(T), np.unique(C).tolist())",
+        ]
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "ISING_DATA"} | {
+        "PYTHONDONTWRITEBYTECODE": "1"
+    }
+    return subprocess.Popen(
+        [*before, sys.executable, "-u", "-c", code],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 RESULT = f"RESULT {N} {N} [-1, 1]"
@@ -457,12 +532,21 @@ def test_interrupt_in_mid_simulation(tmp_path):
 def test_full_disk(serve, tmp_path):
     before = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh"]  # no file beyond a few kB
     out = start(tmp_path, serve().url, before=before).communicate(timeout=60)[0]
-    assert "Download failed" in out and "File too large" in out and "used from memory" in out and RESULT in out
+    assert (
+        "Download failed" in out
+        and "File too large" in out
+        and "used from memory" in out
+        and RESULT in out
+    )
     assert files(tmp_path) == []
 
 
 # Root may read and write everything, so it first gives up the capability to override permissions.
-OBEYING = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"] if os.geteuid() == 0 else []
+OBEYING = (
+    ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--"]
+    if os.geteuid() == 0
+    else []
+)
 
 
 @pytest.mark.parametrize("name", ["ising_data.npz", "ising_simulated.npz"])
@@ -470,8 +554,14 @@ def test_file_that_cannot_be_read_is_left_alone(serve, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"somebody's")
     path.chmod(0)
-    out = start(tmp_path, serve(**({} if "data" in name else REFUSAL)).url, before=OBEYING).communicate(timeout=60)[0]
-    assert f"{name} cannot be opened (Permission denied)" in out and "Kept" not in out and RESULT in out
+    out = start(
+        tmp_path, serve(**({} if "data" in name else REFUSAL)).url, before=OBEYING
+    ).communicate(timeout=60)[0]
+    assert (
+        f"{name} cannot be opened (Permission denied)" in out
+        and "Kept" not in out
+        and RESULT in out
+    )
     assert files(tmp_path) == [name] and path.read_bytes() == b"somebody's"
 
 
@@ -480,11 +570,21 @@ def test_read_only_folder(serve, tmp_path, works):
     (tmp_path / "ising_data.npz").write_bytes(b"somebody's")
     tmp_path.chmod(0o555)
     try:
-        out = start(tmp_path, serve(**({} if works else REFUSAL)).url, before=OBEYING).communicate(timeout=60)[0]
+        out = start(tmp_path, serve(**({} if works else REFUSAL)).url, before=OBEYING).communicate(
+            timeout=60
+        )[0]
     finally:
         tmp_path.chmod(0o755)
-    assert "ising_data.npz is not used" in out and "set aside" not in out and "used from memory" in out and RESULT in out
-    assert files(tmp_path) == ["ising_data.npz"] and (tmp_path / "ising_data.npz").read_bytes() == b"somebody's"
+    assert (
+        "ising_data.npz is not used" in out
+        and "set aside" not in out
+        and "used from memory" in out
+        and RESULT in out
+    )
+    assert (
+        files(tmp_path) == ["ising_data.npz"]
+        and (tmp_path / "ising_data.npz").read_bytes() == b"somebody's"
+    )
 
 
 @pytest.mark.parametrize("works", [True, False])
@@ -500,7 +600,10 @@ def test_two_loaders_at_once(serve, tmp_path, works):
 
 def skip_unless(before):
     """Skip a test where the system has no namespaces, or lets nobody make them."""
-    if not shutil.which(before[0]) or subprocess.run([*before, "true"], capture_output=True).returncode:
+    if (
+        not shutil.which(before[0])
+        or subprocess.run([*before, "true"], capture_output=True).returncode
+    ):
         pytest.skip("no namespaces here")
 
 
@@ -514,8 +617,18 @@ def test_no_route(tmp_path):
 
 def test_full_file_system(tmp_path):
     """A folder on a tiny tmpfs, in a mount namespace: the simulated lattices do not fit."""
-    before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-              f'mount -t tmpfs -o size=8k tmpfs "{tmp_path}" && cd "{tmp_path}" && exec "$@"; exit 9', "sh"]
+    before = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        f'mount -t tmpfs -o size=8k tmpfs "{tmp_path}" && cd "{tmp_path}" && exec "$@"; exit 9',
+        "sh",
+    ]
     skip_unless(before)
-    out = start(tmp_path, f"http://127.0.0.1:{closed_port()}/", before=before).communicate(timeout=60)[0]
+    out = start(tmp_path, f"http://127.0.0.1:{closed_port()}/", before=before).communicate(
+        timeout=60
+    )[0]
     assert "No space left on device" in out and "used from memory" in out and RESULT in out

@@ -40,7 +40,14 @@ x = 42
 
 
 def cell(source, name, **fields):
-    metadata = {"schema_version": 3, "grade_id": name, "grade": False, "solution": False, "locked": False, "task": False}
+    metadata = {
+        "schema_version": 3,
+        "grade_id": name,
+        "grade": False,
+        "solution": False,
+        "locked": False,
+        "task": False,
+    }
     return new_code_cell(source, id=name, metadata={"nbgrader": metadata | fields})
 
 
@@ -51,9 +58,16 @@ def course(tmp_path_factory):
     answer = cell("### BEGIN SOLUTION\nx = 42\n### END SOLUTION", "answer", solution=True)
     check = cell("assert x == 42", "check", grade=True, locked=True, points=3)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        probes = {name: line.format(course=str(course), port=server.getsockname()[1]) for name, line in PROBES.items()}
+        probes = {
+            name: line.format(course=str(course), port=server.getsockname()[1])
+            for name, line in PROBES.items()
+        }
         thief = cell(THIEF.format(probes=probes), "answer", solution=True)
-        for place, solution in (("source", answer), ("submitted/thief", thief), ("submitted/other", answer)):
+        for place, solution in (
+            ("source", answer),
+            ("submitted/thief", thief),
+            ("submitted/other", answer),
+        ):
             target = course / place / "cam" / "tiny.ipynb"
             target.parent.mkdir(parents=True)
             nbformat.write(new_notebook(cells=[solution, check]), target)
@@ -64,17 +78,23 @@ def course(tmp_path_factory):
 def nbgrader(course, *command):
     line = [sys.executable, "-m", "nbgrader", *command, "cam", "--log-level=WARN"]
     environment = {**os.environ, "SECRET": "token"}
-    done = subprocess.run(line, cwd=course, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        line, cwd=course, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def broken_into(course):
     """Grade the thief's submission; return what it managed to do, and its points."""
     nbgrader(course, "autograde", "--student=thief", "--force")
-    cells = nbformat.read(course / "autograded" / "thief" / "cam" / "tiny.ipynb", as_version=4).cells
+    cells = nbformat.read(
+        course / "autograded" / "thief" / "cam" / "tiny.ipynb", as_version=4
+    ).cells
     done = "".join(output.get("text", "") for output in cells[0].outputs).splitlines()
     with sqlite3.connect(course / "gradebook.db") as db:
-        (points,) = db.execute("SELECT auto_score FROM grade WHERE auto_score IS NOT NULL").fetchone()
+        (points,) = db.execute(
+            "SELECT auto_score FROM grade WHERE auto_score IS NOT NULL"
+        ).fetchone()
         renamed = db.execute("SELECT 1 FROM student WHERE first_name = 'thief'").fetchall()
         db.execute("UPDATE student SET first_name = NULL")
     assert bool(renamed) == ("write to the gradebook" in done)

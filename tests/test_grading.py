@@ -22,7 +22,14 @@ def course(data_file, tmp_path_factory):
     shutil.copy(SOLUTION, folder / "source" / "cam" / EXERCISE.name)
 
     def run(command, **environment):
-        done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=1500)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=1500,
+        )
         assert done.returncode == 0 and "failed" not in done.stdout, done.stdout + done.stderr
 
     def nbgrader(*command):
@@ -44,7 +51,9 @@ def course(data_file, tmp_path_factory):
         target = folder / "submitted" / student / "cam" / EXERCISE.name
         target.parent.mkdir(parents=True)
         nbformat.write(submission, target)
-    run(["sh", "-c", grade], ISING_DATA=str(data_file(0)))  # all three at once, as the README prints it
+    run(
+        ["sh", "-c", grade], ISING_DATA=str(data_file(0))
+    )  # all three at once, as the README prints it
     nbgrader("generate_feedback")
     return folder
 
@@ -53,9 +62,11 @@ def points(course, student):
     """Return the automatic points of a submission by task, and the greatest possible ones."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         grades = gradebook.find_submission_notebook(NAME, "cam", student).grades
-        return ({g.name: g.auto_score or 0 for g in grades if g.name.endswith("_check")},
-                {g.name: g.max_score for g in grades if g.name.endswith("_check")},
-                [g.name for g in grades if g.needs_manual_grade])
+        return (
+            {g.name: g.auto_score or 0 for g in grades if g.name.endswith("_check")},
+            {g.name: g.max_score for g in grades if g.name.endswith("_check")},
+            [g.name for g in grades if g.needs_manual_grade],
+        )
 
 
 def test_the_solution_gets_all_automatic_points(course):
@@ -74,10 +85,21 @@ def test_wrong_tasks_lose_their_points_and_are_told_why(course):
     got, possible, _ = points(course, "slip")
     assert {task for task in got if got[task] != possible[task]} == {"task_2_check", "task_4_check"}
     assert got["task_2_check"] == got["task_4_check"] == 0
-    page = BeautifulSoup((course / "feedback" / "slip" / "cam" / f"{NAME}.html").read_text(), "html.parser")
-    errors = [e.get_text().strip() for e in page.select('[data-mime-type="application/vnd.jupyter.stderr"], .output_error, .jp-mod-error')]
+    page = BeautifulSoup(
+        (course / "feedback" / "slip" / "cam" / f"{NAME}.html").read_text(), "html.parser"
+    )
+    errors = [
+        e.get_text().strip()
+        for e in page.select(
+            '[data-mime-type="application/vnd.jupyter.stderr"], .output_error, .jp-mod-error'
+        )
+    ]
     assert [len(error.splitlines()) for error in errors] == [1, 1], errors
-    assert errors[0].startswith("The bias is forgotten") and "axes[3]" in errors[1] and "sign" in errors[1]
+    assert (
+        errors[0].startswith("The bias is forgotten")
+        and "axes[3]" in errors[1]
+        and "sign" in errors[1]
+    )
 
 
 def test_the_headings_say_the_points_of_the_metadata():
@@ -96,7 +118,11 @@ def test_the_headings_say_the_points_of_the_metadata():
 
 def test_checks_are_locked_and_folded(course):
     cells = nbformat.read(EXERCISE, as_version=4).cells
-    checks = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade") and cell.id.endswith("check")]
+    checks = [
+        cell
+        for cell in cells
+        if cell.metadata.get("nbgrader", {}).get("grade") and cell.id.endswith("check")
+    ]
     assert len(checks) == 7
     for cell in checks:
         assert cell.metadata.nbgrader.locked and cell.metadata.jupyter.source_hidden

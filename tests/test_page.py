@@ -10,7 +10,11 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import REPO, SOLUTION, code_cells
 
-FOLDED = {id: cell for id, cell in code_cells(SOLUTION).items() if cell.metadata.get("jupyter", {}).get("source_hidden")}
+FOLDED = {
+    id: cell
+    for id, cell in code_cells(SOLUTION).items()
+    if cell.metadata.get("jupyter", {}).get("source_hidden")
+}
 
 
 def convert(folder):
@@ -75,7 +79,9 @@ def test_folded_cells_open_on_a_click(page):
         details, code = place.locator("details.folded"), place.locator("details.folded pre")
         assert cell.source.splitlines()[0] == f"# @title {details.locator('summary').inner_text()}"
         assert not details.evaluate("d => d.open") and not code.is_visible(), id
-        assert all(output.is_visible() for output in place.locator(".jp-OutputArea-output").all()), id
+        assert all(
+            output.is_visible() for output in place.locator(".jp-OutputArea-output").all()
+        ), id
         details.locator("summary").click()
         assert code.is_visible() and code.inner_text().strip() == cell.source.strip(), id
 
@@ -84,7 +90,9 @@ def test_each_figure_has_a_text_of_its_own(page):
     images = page.locator("img").evaluate_all("images => images.map(i => [i.alt, i.naturalWidth])")
     texts = [text for text, width in images]
     stored = [cell.metadata.get("alt", []) for cell in code_cells(SOLUTION).values()]
-    assert texts and texts == sum(([alt] if isinstance(alt, str) else list(alt) for alt in stored), [])
+    assert texts and texts == sum(
+        ([alt] if isinstance(alt, str) else list(alt) for alt in stored), []
+    )
     assert all(width > 0 for text, width in images)
     assert len(set(texts)) == len(texts) and min(map(len, texts)) >= 25
     assert not any("No description has been provided" in text for text in texts)
@@ -97,24 +105,34 @@ def test_links_within_the_page_lead_somewhere(page):
     headings = page.locator("main :is(h2, h3)").all_inner_texts()
     assert headings and page.locator("nav a").count() == len(headings)
     page.locator("nav a").last.click()
-    page.wait_for_function("text => { const h = [...document.querySelectorAll('main :is(h2, h3)')].at(-1)"
-                           ".getBoundingClientRect(); return h.top >= 0 && h.bottom <= innerHeight }")
+    page.wait_for_function(
+        "text => { const h = [...document.querySelectorAll('main :is(h2, h3)')].at(-1)"
+        ".getBoundingClientRect(); return h.top >= 0 && h.bottom <= innerHeight }"
+    )
 
 
 @pytest.mark.parametrize("page", [400, 1600], indirect=True)
 def test_page_fits_the_screen(page):
     page.evaluate("document.querySelectorAll('main details').forEach(d => d.open = true)")
-    width, room, main = page.evaluate("""[document.documentElement.scrollWidth, document.documentElement.clientWidth,
+    width, room, main = (
+        page.evaluate("""[document.documentElement.scrollWidth, document.documentElement.clientWidth,
         document.querySelector('main').getBoundingClientRect().width / parseFloat(getComputedStyle(document.documentElement).fontSize)]""")
+    )
     assert width <= room + 1
     wide = page.evaluate("""[...document.querySelectorAll('main *')].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1
         && getComputedStyle(e).overflowX != 'visible').map(e => e.closest('pre, table, math')?.tagName ?? e.className)""")
-    assert set(wide) <= {"PRE", "TABLE", "math"}  # these scroll in their boxes, nothing else does or is cut off
+    assert set(wide) <= {
+        "PRE",
+        "TABLE",
+        "math",
+    }  # these scroll in their boxes, nothing else does or is cut off
     assert main < 60  # em: a line that the eye can follow
     column = page.locator("main").bounding_box()
     for image in page.locator("img").all():
         box = image.bounding_box()
-        assert box["x"] >= column["x"] and box["x"] + box["width"] <= column["x"] + column["width"] + 1
+        assert (
+            box["x"] >= column["x"] and box["x"] + box["width"] <= column["x"] + column["width"] + 1
+        )
 
 
 @pytest.mark.parametrize(
@@ -125,16 +143,27 @@ def test_page_fits_the_screen(page):
         (r"$\nonsense{x}$", "one", r"no MathML for $\nonsense{x}$"),
         (r"$$\big\langle x \big\rangle$$", "one", r"no MathML for $\big\langle x \big\rangle$"),
         (r"$x_$", "one", "no MathML for $x_$"),
-        ("# On $x_i^2$\n\n| a | b |\n|--|--|\n| $y$ | $z$ |\n\n- $w$\n\n<details><summary>Hint</summary>\n\n$v$\n\n</details>", ["<a> & \"b\"", "second"], None),
+        (
+            "# On $x_i^2$\n\n| a | b |\n|--|--|\n| $y$ | $z$ |\n\n- $w$\n\n<details><summary>Hint</summary>\n\n$v$\n\n</details>",
+            ['<a> & "b"', "second"],
+            None,
+        ),
     ],
 )
 def test_conversion_says_in_one_line_what_is_missing(tmp_path, text, alt, complaint):
     figure = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
-    widget = nbformat.v4.new_output("display_data", {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Slider()"})
+    widget = nbformat.v4.new_output(
+        "display_data",
+        {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Slider()"},
+    )
     state = {"application/vnd.jupyter.widget-state+json": {"state": {"m": {}}}}
     figures = [figure] if complaint else [figure, figure]
-    cell = nbformat.v4.new_code_cell("1", id="sketch", metadata={"alt": alt} if alt else {}, outputs=[*figures, widget])
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text), cell], metadata={"widgets": state})
+    cell = nbformat.v4.new_code_cell(
+        "1", id="sketch", metadata={"alt": alt} if alt else {}, outputs=[*figures, widget]
+    )
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_markdown_cell(text), cell], metadata={"widgets": state}
+    )
     nbformat.write(notebook, tmp_path / SOLUTION.name)
     result, html = convert(tmp_path), tmp_path / f"{SOLUTION.stem}.html"
     if complaint:
@@ -143,5 +172,13 @@ def test_conversion_says_in_one_line_what_is_missing(tmp_path, text, alt, compla
     else:
         assert result.returncode == 0, result.stderr
         body = BeautifulSoup(html.read_text(), "html.parser").main
-        assert len(body.select("math")) == 5 and "$" not in body.get_text() and not body.select("h1 > :not(math, .anchor-link)")
-        assert [image["alt"] for image in body.select("img")] == alt and "Slider" not in str(body) and "vnd.jupyter" not in str(body)
+        assert (
+            len(body.select("math")) == 5
+            and "$" not in body.get_text()
+            and not body.select("h1 > :not(math, .anchor-link)")
+        )
+        assert (
+            [image["alt"] for image in body.select("img")] == alt
+            and "Slider" not in str(body)
+            and "vnd.jupyter" not in str(body)
+        )

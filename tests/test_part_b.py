@@ -14,7 +14,8 @@ def kernel(request, solved):
 
 def test_close_to_the_exact_limit(kernel):
     excess, expected, errors, best = kernel.value(
-        "[test_loss - best_loss, expected_excess(odds_test, exact_test), (~correct).sum(), (~best).sum()]")
+        "[test_loss - best_loss, expected_excess(odds_test, exact_test), (~correct).sum(), (~best).sum()]"
+    )
     assert 0 < excess < 0.005 and 0 < expected < 0.005
     assert abs(errors - best) < 24  # of 6000
     assert kernel.value("(~correct & ~best).sum()") > 0.6 * errors  # mostly the same lattices
@@ -38,7 +39,9 @@ def test_threshold_is_where_the_exact_probability_is_one_half(kernel, physics):
 def test_another_network_has_the_same_answers_and_another_map(kernel):
     assert abs(kernel.value("twin_loss - test_loss")) < 0.004
     loss = "np.mean(keras.losses.categorical_crossentropy(y_test, outputs({}, x_test)))"
-    assert kernel.value("twin_loss") == pytest.approx(kernel.value(loss.format("readout_twin")), abs=1e-5)
+    assert kernel.value("twin_loss") == pytest.approx(
+        kernel.value(loss.format("readout_twin")), abs=1e-5
+    )
     assert kernel.value("same.mean()") > 0.99
     assert kernel.value("identity") < 1e-4
     assert kernel.value("np.abs(D_model - evidence).max()") < 1e-4
@@ -52,21 +55,43 @@ def test_another_network_has_the_same_answers_and_another_map(kernel):
 def test_a_flipped_spin_moves_the_network_too_little(kernel):
     everywhere, edge = kernel.value("touched(model)")
     assert 0.4 < everywhere < 0.8 and edge < 0.4 and edge < everywhere - 0.2
-    assert kernel.value("touched(readout_twin)[0]") > everywhere + 0.05  # the worse r, the better response
-    assert kernel.value("(flipped != x_near[lattice]).sum(axis=(1, 2)).tolist()") == [1] * kernel.value("len(lattice)")
+    assert (
+        kernel.value("touched(readout_twin)[0]") > everywhere + 0.05
+    )  # the worse r, the better response
+    assert kernel.value("(flipped != x_near[lattice]).sum(axis=(1, 2)).tolist()") == [
+        1
+    ] * kernel.value("len(lattice)")
 
 
 def test_the_mended_network_is_better_and_has_no_rim(kernel):
-    names = ["wrong", "excess", "slope", "r", "rim", "touched", "edge", "changed"]  # the rows of the table
-    model, mended = (dict(zip(names, kernel.value(f"list({name}.values())"), strict=True)) for name in ("before", "after"))
-    assert mended["excess"] < 0.9 * model["excess"] and mended["excess"] < kernel.value("control_excess")
+    names = [
+        "wrong",
+        "excess",
+        "slope",
+        "r",
+        "rim",
+        "touched",
+        "edge",
+        "changed",
+    ]  # the rows of the table
+    model, mended = (
+        dict(zip(names, kernel.value(f"list({name}.values())"), strict=True))
+        for name in ("before", "after")
+    )
+    assert mended["excess"] < 0.9 * model["excess"] and mended["excess"] < kernel.value(
+        "control_excess"
+    )
     assert mended["r"] > 0.94 and mended["r"] > model["r"] + 0.02
     assert 0.4 < model["rim"] < 0.6 and abs(mended["rim"] - 1) < 0.06
     assert 0.9 < mended["slope"] < 1.1
     assert mended["edge"] > model["edge"] + 0.25 and abs(mended["edge"] - mended["touched"]) < 0.15
-    assert abs(mended["wrong"] - model["wrong"]) < 24 and mended["touched"] < 0.8  # what is not mended
+    assert (
+        abs(mended["wrong"] - model["wrong"]) < 24 and mended["touched"] < 0.8
+    )  # what is not mended
     assert mended["changed"] < 0.06 < model["changed"]
-    assert kernel.value("np.abs(moved_mended[1:4] - moved_mended[0]).max()") < 5e-3  # the even rolls
+    assert (
+        kernel.value("np.abs(moved_mended[1:4] - moved_mended[0]).max()") < 5e-3
+    )  # the even rolls
     assert kernel.value("np.abs(moved_mended[0] - odds_mended[near][open_test[near]]).max()") < 1e-3
     same = "[np.array_equal(a, b) for a, b in zip(mended.get_weights()[:-2], model.get_weights()[:-2])]"
     assert kernel.value(same) == [True] * 8  # no convolution was trained
@@ -76,24 +101,39 @@ def test_the_three_open_questions_have_their_answers(kernel):
     for code in ANSWERS.values():
         out = kernel.run(code)
         assert not out["error"] and not out["stderr"], out
-    excess, r = (dict(zip(("before", "ridge", "free"), kernel.value(f"[a[{k}] for a in answers.values()]"))) for k in (0, 1))
+    excess, r = (
+        dict(zip(("before", "ridge", "free"), kernel.value(f"[a[{k}] for a in answers.values()]")))
+        for k in (0, 1)
+    )
     assert max(excess["ridge"], excess["free"]) < excess["before"]
     assert r["free"] < r["before"] - 0.03 and r["ridge"] > r["before"] - 0.03
     assert kernel.value("right_64") > kernel.value("correct_near.mean()") + 0.1
-    assert kernel.value("open_64.sum()") >= 30 and 0.15 < kernel.value("slope_64") < 0.45  # 1/4, but for its error
+    assert (
+        kernel.value("open_64.sum()") >= 30 and 0.15 < kernel.value("slope_64") < 0.45
+    )  # 1/4, but for its error
     assert kernel.value("D_anti.min()") > 5
 
 
 def test_exploring_shows_true_numbers(kernel):
     """The picture of the widget: its function, called directly."""
-    kernel.run("flip, order = explore(7, 'flip', 0, 0, 32), explore(7, 'order', 28, 3, 9); plt.close('all')")
-    assert kernel.value("[len(ax.patches) for ax in order.axes[:8]]") == [4, 0, 0, 0] * 2  # the outline, across the edges
-    flip, order = (kernel.value(f"[ax.get_title() for ax in {name}.axes[:8]]") for name in ("flip", "order"))
+    kernel.run(
+        "flip, order = explore(7, 'flip', 0, 0, 32), explore(7, 'order', 28, 3, 9); plt.close('all')"
+    )
+    assert (
+        kernel.value("[len(ax.patches) for ax in order.axes[:8]]") == [4, 0, 0, 0] * 2
+    )  # the outline, across the edges
+    flip, order = (
+        kernel.value(f"[ax.get_title() for ax in {name}.axes[:8]]") for name in ("flip", "order")
+    )
     odds = kernel.value("[exact_near[7], log_odds(p_near)[7]]")
-    assert flip[0] == flip[4] == f"exact log-odds {odds[0]:.2f}"  # the whole lattice flipped has the same energy
+    assert (
+        flip[0] == flip[4] == f"exact log-odds {odds[0]:.2f}"
+    )  # the whole lattice flipped has the same energy
     assert flip[1] == flip[5] and flip[1].startswith("best line: mean ")
     assert flip[2] == order[2] == f"D of model: mean {odds[1]:.2f}"
-    before, after = kernel.value("[x_near[7].tolist(), intervene(x_near[7], 'order', 28, 3, 9).tolist()]")
+    before, after = kernel.value(
+        "[x_near[7].tolist(), intervene(x_near[7], 'order', 28, 3, 9).tolist()]"
+    )
     patch = [(y % 32, x % 32) for y in range(28, 37) for x in range(3, 12)]
     changed = {tuple(site) for site in np.argwhere(np.not_equal(before, after)).tolist()}
     assert changed <= set(patch) and len({after[y][x] for y, x in patch}) == 1
@@ -109,13 +149,29 @@ def test_exploring_shows_true_numbers(kernel):
 
 
 def test_expected_excess_against_a_sum_by_hand(physics):
-    names = {"levels": np.array([2.2, 2.3]), "sets": [[0], [0]], "energies": np.array([0, 0]), "N_TRAIN": 1, "near": [True],
-             "p_test": np.ones((1, 2)) / 2, "log_odds": lambda p: np.zeros(len(p)), "log_Z": physics["log_Z"]}
+    names = {
+        "levels": np.array([2.2, 2.3]),
+        "sets": [[0], [0]],
+        "energies": np.array([0, 0]),
+        "N_TRAIN": 1,
+        "near": [True],
+        "p_test": np.ones((1, 2)) / 2,
+        "log_odds": lambda p: np.zeros(len(p)),
+        "log_Z": physics["log_Z"],
+    }
     expected_excess = load_cells("bayes", **names)["expected_excess"]
     p, q = np.array([0.5, 0.1, 0.999]), np.array([0.5, 0.3, 0.9])
-    by_hand = (0 + 0.1 * np.log(0.1 / 0.3) + 0.9 * np.log(0.9 / 0.7) + 0.999 * np.log(0.999 / 0.9) + 0.001 * np.log(0.001 / 0.1)) / 3
+    by_hand = (
+        0
+        + 0.1 * np.log(0.1 / 0.3)
+        + 0.9 * np.log(0.9 / 0.7)
+        + 0.999 * np.log(0.999 / 0.9)
+        + 0.001 * np.log(0.001 / 0.1)
+    ) / 3
     assert expected_excess(np.log(q / (1 - q)), np.log(p / (1 - p))) == pytest.approx(by_hand)
-    assert expected_excess(np.array([50.0, -800]), np.array([900.0, -50])) == pytest.approx(0, abs=1e-18)
+    assert expected_excess(np.array([50.0, -800]), np.array([900.0, -50])) == pytest.approx(
+        0, abs=1e-18
+    )
 
 
 def test_partition_function_of_a_larger_lattice(physics):

@@ -7,13 +7,25 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-TABLE = {1.0: -1.99716, 1.5: -1.95112, 2.0: -1.74556, 2.2: -1.54659, 2.3: -1.37547,
-         2.4: -1.21260, 2.5: -1.10729, 3.0: -0.81731, 3.5: -0.66012}  # exact, 32 x 32, per site
+TABLE = {
+    1.0: -1.99716,
+    1.5: -1.95112,
+    2.0: -1.74556,
+    2.2: -1.54659,
+    2.3: -1.37547,
+    2.4: -1.21260,
+    2.5: -1.10729,
+    3.0: -0.81731,
+    3.5: -0.66012,
+}  # exact, 32 x 32, per site
 
 
 def energies(spins):
     """Energy of each lattice in the last two axes: written independently of the notebook, bond by bond."""
-    down, right = (np.concatenate([np.delete(spins, 0, axis), np.take(spins, [0], axis)], axis) for axis in (-2, -1))
+    down, right = (
+        np.concatenate([np.delete(spins, 0, axis), np.take(spins, [0], axis)], axis)
+        for axis in (-2, -1)
+    )
     return -(spins * down + spins * right).sum(axis=(-2, -1), dtype=float)
 
 
@@ -58,10 +70,14 @@ def test_energy_at_all_temperatures(physics, data_file):
     z = []
     for T in physics["TEMPERATURES"]:
         E = energies(spins[temperatures == T])
-        z.append((E.mean() - exact_energy(physics["log_Z"], T, 32)) / (E.std(ddof=1) / np.sqrt(len(E))))
+        z.append(
+            (E.mean() - exact_energy(physics["log_Z"], T, 32)) / (E.std(ddof=1) / np.sqrt(len(E)))
+        )
     assert len(z) == 26 and np.abs(z).max() < 4.5
     low, high = stats.chi2.ppf([1e-4, 1 - 1e-4], 26)
-    assert low < np.sum(np.square(z)) < 1.3 * high  # the remaining autocorrelation widens z by at most 1.3 ** 0.5
+    assert (
+        low < np.sum(np.square(z)) < 1.3 * high
+    )  # the remaining autocorrelation widens z by at most 1.3 ** 0.5
 
 
 @pytest.mark.parametrize("T", [1.5, 2.3, 3.5])
@@ -91,16 +107,22 @@ def test_same_seed_same_lattices_and_no_global_state(physics):
 
 def test_sizes_temperatures_and_kinds_are_free(physics):
     spins, temperatures = physics["simulate_ising"](np.array([1.7, 9.0]), 3, 12, seed=0)
-    assert spins.shape == (6, 12, 12) and spins.dtype == np.int8 and set(np.unique(spins)) == {-1, 1}
+    assert (
+        spins.shape == (6, 12, 12) and spins.dtype == np.int8 and set(np.unique(spins)) == {-1, 1}
+    )
     assert sorted(temperatures) == [1.7] * 3 + [9.0] * 3
 
 
 def test_memory_of_an_update_is_bounded(physics):
     size = 1024  # the largest number of sites that is updated at once
     sites = np.arange(size**2, dtype=np.int32).reshape(size, size)
-    neighbours = np.stack([np.roll(sites, -1, axis=1), np.roll(sites, -1, axis=0)], axis=-1).reshape(-1, 2)
+    neighbours = np.stack(
+        [np.roll(sites, -1, axis=1), np.roll(sites, -1, axis=0)], axis=-1
+    ).reshape(-1, 2)
     tracemalloc.start()
-    physics["cluster_update"](np.ones(size**2, dtype=np.int8), neighbours, 0.98, np.random.default_rng(0))
+    physics["cluster_update"](
+        np.ones(size**2, dtype=np.int8), neighbours, 0.98, np.random.default_rng(0)
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert 10e6 < peak < 100e6 - sites.nbytes - neighbours.nbytes

@@ -15,10 +15,26 @@ from conftest import SOLUTION, code_cells
 
 # The notebook's own cells on a small data set and without training, which the widget does not depend on.
 SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
-LEFT_OUT = ("training", "curves", "identity", "task-4-answer", "puzzle-figure", "twin-figure", "touch",
-            "move", "rim", "platt", "table", "roll-figure")
+LEFT_OUT = (
+    "training",
+    "curves",
+    "identity",
+    "task-4-answer",
+    "puzzle-figure",
+    "twin-figure",
+    "touch",
+    "move",
+    "rim",
+    "platt",
+    "table",
+    "roll-figure",
+)
 ERROR = '.jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.error"], [data-mime-type="application/vnd.jupyter.stderr"])'
-IN_PLACE = {"load-now": SMALL, "task-3-answer": "correct_below = correct_above = wrong_below = wrong_above = 0", "mended": "mended = untrained"}
+IN_PLACE = {
+    "load-now": SMALL,
+    "task-3-answer": "correct_below = correct_above = wrong_below = wrong_above = 0",
+    "mended": "mended = untrained",
+}
 
 
 def small_notebook():
@@ -40,12 +56,29 @@ def jupyter_lab(folder):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token = secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.root_dir={folder}"]
-    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        f"--ServerApp.root_dir={folder}",
+    ]
+    command += [
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+    ]
     # Settings of its own: no dialogue, no news, and no workspace of an earlier run opens itself.
-    own = {"JUPYTER_CONFIG_DIR": f"{folder}/.config", "JUPYTER_DATA_DIR": f"{folder}/.data", "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/.lab"}
+    own = {
+        "JUPYTER_CONFIG_DIR": f"{folder}/.config",
+        "JUPYTER_DATA_DIR": f"{folder}/.data",
+        "JUPYTERLAB_WORKSPACES_DIR": f"{folder}/.lab",
+    }
     with open(f"{folder}/lab.log", "w") as log:
-        server = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, env={**os.environ, **own}, stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         for _ in range(240):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
@@ -61,7 +94,9 @@ def jupyter_lab(folder):
 
 def run_all(page, address, token, notebook):
     """Open a notebook, run all its cells, wait until the kernel is idle and every code cell has its number."""
-    page.goto(f"{address}/doc/tree/{notebook}?token={token}")  # /doc: this document alone, without side bars
+    page.goto(
+        f"{address}/doc/tree/{notebook}?token={token}"
+    )  # /doc: this document alone, without side bars
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
     # Run All is lost if it comes before the kernel. The status bar knows; the notebook's own indicator starts with "idle".
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=60_000)
@@ -83,7 +118,9 @@ def another_picture(page, change):
     page.wait_for_function(picture, timeout=60_000)
     before = page.evaluate(picture)
     change()
-    page.wait_for_function(f"before => {picture} && {picture} != before", arg=before, timeout=60_000)
+    page.wait_for_function(
+        f"before => {picture} && {picture} != before", arg=before, timeout=60_000
+    )
 
 
 def test_moving_a_slider_changes_the_picture(browser, tmp_path):
@@ -92,6 +129,15 @@ def test_moving_a_slider_changes_the_picture(browser, tmp_path):
     with jupyter_lab(tmp_path) as (address, token):
         run_all(page, address, token, "widget.ipynb")
         for label in ("index", "top", "size"):
-            another_picture(page, lambda: page.locator(".widget-slider", has_text=label).get_by_role("slider").press("ArrowRight"))
-        another_picture(page, lambda: page.locator(".widget-dropdown select").select_option(label="disorder"))
+            another_picture(
+                page,
+                lambda: (
+                    page.locator(".widget-slider", has_text=label)
+                    .get_by_role("slider")
+                    .press("ArrowRight")
+                ),
+            )
+        another_picture(
+            page, lambda: page.locator(".widget-dropdown select").select_option(label="disorder")
+        )
         page.close()

@@ -1,0 +1,965 @@
+"""Right and wrong answers to the tasks, and what their checks say: the tables of test_answers.py.
+
+RIGHT: task -> name -> code. WRONG: task -> words of the check's line -> name -> code. The code
+stands in place of the line to be replaced or, if it begins with def, class or del, in place of
+the whole function or class. Every other task is answered as in the solution.
+"""
+
+STUB = "raise Stop('your code here')  # replace this line"
+
+LAYER = "keras.Model(model.inputs, model.get_layer({!r}).output)"
+LAST = LAYER.format("last_conv")
+PHASE = 'weights, bias = model.get_layer("phase").get_weights()'
+TASK_1 = f"feature_maps = {LAST}.predict(x_near, verbose=0)\n{PHASE}\n"
+CAMS = "feature_maps @ weights + bias"
+D = "cams[..., 1] - cams[..., 0]"
+GOOD = "good = (p_near[:, 1] > 0.5) == (T_near > T_C)"
+TASK_3 = """
+correct_below = np.where(below, p_para, np.inf).argmin()
+wrong_below = np.where(below, p_para, -np.inf).argmax()
+correct_above = np.where(~below, p_para, -np.inf).argmax()
+wrong_above = np.where(~below, p_para, np.inf).argmin()
+"""
+NAMES = "correct_below, correct_above, wrong_below, wrong_above"
+WALLS = "show_walls(axes[3], x_near[i])"
+MAPS = ("cams[i][..., 0]", "cams[i][..., 1]", "evidence[i]")
+FOUR = [(1, 1), (-1, 1), (1, 2), (-1, 2)]  # steps and axes
+DIAGONALS = [((1, 1), (1, 2)), ((1, -1), (1, 2)), ((-1, 1), (1, 2)), ((-1, -1), (1, 2))]
+SUM = "sum(np.roll(spins, step, axis) for step in (1, -1) for axis in (1, 2))"
+PADDED = """
+p = np.pad(spins, ((0, 0), (1, 1), (1, 1)), mode={!r})
+return -spins * (p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2] + p[:, 1:-1, 2:]) / 2
+"""
+KERAS_PAD = "return keras.ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode={!r})"
+NOISY = r"raise ValueError('\x1b[31mred\x1b[0m\nsecond line\n' + 300 * 'long ')"
+TO_STDERR = """
+import logging, sys, warnings
+print("to stderr", file=sys.stderr)
+logging.getLogger().warning("logged")
+warnings.warn("warned")
+"""
+
+
+def maps(cams, evidence=D):
+    """Return an answer to Task 2."""
+    return f"cams = {cams}\nevidence = {evidence}"
+
+
+def changed(change):
+    """Return an answer to Task 2 whose cams are changed afterwards."""
+    return f"cams = {CAMS}\ncams = {change}\nevidence = {D}"
+
+
+def row(spins="show_spins(axes[0], x_near[i])", what=MAPS, then=WALLS, **style):
+    """Return a draw_row: spins, three arrays with the arguments of imshow, and the walls."""
+    defaults = {"vmin": "-limit", "vmax": "limit", "extent": "EXTENT"}
+    defaults |= {"interpolation": "'bilinear'", "cmap": "'PuOr'"}
+    arguments = [f"{name}={value}" for name, value in (defaults | style).items() if value]
+    keywords = ", ".join(arguments)
+    lines = [f"axes[{k}].imshow({array}, {keywords})" for k, array in enumerate(what, start=1)]
+    return "\n".join([spins, *lines, then])
+
+
+def each(change):
+    """Return a draw_row whose three arrays are changed alike."""
+    return row(what=[change.format(array) for array in MAPS])
+
+
+def last(array):
+    """Return a draw_row with another array on its last axes."""
+    return row(what=(*MAPS[:2], array))
+
+
+def energy(steps, factor="/ 2"):
+    """Return a local_energy that adds up rolled copies, given by (step, axis)."""
+    neighbours = " + ".join(f"np.roll(spins, {step}, {axis})" for step, axis in steps)
+    return f"return -spins * ({neighbours}) {factor}"
+
+
+def wrap(rows="x[:, -1:], x, x[:, :1]", columns="x[:, :, -1:], x, x[:, :, :1]", end="return x"):
+    """Return a Wrap that puts rows together, and then columns."""
+    lines = []
+    if rows:
+        lines.append(f"x = keras.ops.concatenate([{rows}], axis=1)")
+    if columns:
+        lines.append(f"x = keras.ops.concatenate([{columns}], axis=2)")
+    return "\n".join([*lines, end])
+
+
+def speckled(*slices, start="np.ones((32, 32))", value=-1):
+    """Return an answer to Task 7: an ordered lattice with spins flipped in slices."""
+    lines = [f"specks[{where}] = {value}" for where in slices]
+    return "\n".join([f"specks = {start}", *lines])
+
+
+RIGHT = {
+    "task-1": {
+        "keras.Model, tensors and variables": f"""
+            feature_maps = {LAST}(x_near)
+            weights, bias = model.get_layer("phase").kernel, model.get_layer("phase").bias""",
+        "a new input, layer calls": """
+            h = start = keras.Input((32, 32))
+            for name in ("image", "conv_1", "conv_2", "pool", "conv_3", "last_conv"):
+                h = model.get_layer(name)(h)
+            feature_maps = keras.Model(start, h).predict(x_near, verbose=0)
+            weights, bias = model.get_weights()[-2:]""",
+        "layer by layer": f"""
+            h = x_near
+            for layer in model.layers:
+                h = layer(h)
+                if layer.name == "last_conv":
+                    feature_maps = h.numpy()
+            {PHASE}""",
+        "a model with several outputs, in batches": f"""
+            parts = keras.Model(model.inputs, [layer.output for layer in model.layers])
+            starts = range(0, len(x_near), 100)
+            feature_maps = np.concatenate([parts(x_near[i : i + 100])[5] for i in starts])
+            {PHASE}""",
+        "with the network's output, as for Grad-CAM": f"""
+            both = keras.Model(model.inputs, [model.get_layer("last_conv").output, *model.outputs])
+            feature_maps, _ = both.predict(x_near, verbose=0)
+            {PHASE}""",
+        "float64": "feature_maps, weights, bias = (a + 0.0 for a in (feature_maps, weights, bias))",
+        "float16": """
+            feature_maps = feature_maps.astype("float16")
+            weights, bias = weights.astype("float16"), bias.astype("float16")""",
+        "lists": "feature_maps, weights, bias = list(feature_maps), weights.tolist(), list(bias)",
+        "check as a variable": TASK_1 + "check = feature_maps.shape == (len(x_near), 16, 16, 32)",
+        "log_odds as a variable": TASK_1 + "log_odds = np.log(p_near[:, 1] / p_near[:, 0])",
+        "leftovers of the loops and figures": TASK_1
+        + "i = T = wrong = means = there = fig = axes = levels_ = epochs = side = shape = None",
+    },
+    "task-2": {
+        "einsum": """
+            cams = np.einsum("nxyk,kc->nxyc", feature_maps, weights) + bias
+            evidence = np.einsum("nxyc,c->nxy", cams, [-1, 1])""",
+        "tensordot": """
+            cams = np.tensordot(feature_maps, weights, axes=1) + bias[None, None, None, :]
+            evidence = np.diff(cams, axis=-1)[..., 0]""",
+        "loops": """
+            cams = np.zeros((len(x_near), 16, 16, 2))
+            for c in range(2):
+                for k in range(32):
+                    cams[..., c] += weights[k, c] * feature_maps[..., k]
+                cams[..., c] += bias[c]
+            evidence = cams[:, :, :, 1] - cams[:, :, :, 0]""",
+        "a list, lattice by lattice": """
+            cams = [(f.reshape(256, 32) @ weights + bias).reshape(16, 16, 2) for f in feature_maps]
+            evidence = [m[:, :, 1] - m[:, :, 0] for m in cams]
+            cams = np.array(cams)""",
+        "the evidence from the difference of the weights": f"""
+            cams = {CAMS}
+            evidence = feature_maps @ (weights[:, 1] - weights[:, 0]) + bias[1] - bias[0]""",
+        "the mean over k, times 32": maps(
+            "32 * (feature_maps[..., None] * weights).mean(axis=3) + bias"
+        ),
+        "stack": maps("np.stack([feature_maps @ weights[:, c] + bias[c] for c in (0, 1)], -1)"),
+        "tensors": maps("keras.ops.matmul(feature_maps, weights) + bias"),
+        "float16": maps("np.float16(feature_maps) @ np.float16(weights) + np.float16(bias)"),
+        "check = the identity": maps(CAMS)
+        + "\ncheck = np.allclose(evidence.mean(axis=(1, 2)), log_odds, atol=0.01)",
+    },
+    "task-3": {
+        "the first of each kind": f"""
+            {GOOD}
+            correct_below = np.where(good & (T_near < T_C))[0][0]
+            correct_above = int(np.flatnonzero(good & (T_near > T_C))[0])
+            below_and_wrong = (T_near < T_C) & (p_near[:, 1] > 0.5)
+            wrong_below = [i for i in range(len(x_near)) if below_and_wrong[i]][0]
+            wrong_above = np.array(np.where(~good & (T_near > T_C))[0][0])""",
+        "negative, of other types": """
+            correct_below, correct_above = correct_below - len(x_near), np.int16(correct_above)""",
+        "tensors": "wrong_below = keras.ops.convert_to_tensor(wrong_below)",
+        "the least confident": f"""
+            unsure = np.argsort(np.abs(p_near[:, 1] - 0.5))
+            {GOOD}
+            kinds = [(low, ok) for ok in (True, False) for low in (True, False)]
+            {NAMES} = (
+                next(i for i in unsure if (T_near[i] < T_C) == low and good[i] == ok)
+                for low, ok in kinds)""",
+        "p_para and below changed in place": """
+            correct_below = np.where(below, p_para, 2).argmin()
+            wrong_below = np.where(below, p_para, -1).argmax()
+            p_para[below] = 2
+            wrong_above = p_para.argmin()
+            below[:] = ~below
+            correct_above = np.where(below, p_para, -1).argmax()""",
+    },
+    "task-4": {
+        "another colour map, bicubic": row(cmap="'RdBu_r'", interpolation="'bicubic'"),
+        "yellow in the middle": row(cmap="'RdYlBu'"),
+        "dark in the middle": row(cmap="'berlin' if 'berlin' in plt.colormaps() else 'PuOr'"),
+        "alpha, gaussian": row(interpolation="'gaussian'", alpha="0.7"),
+        "a norm": row(
+            vmin="", vmax="", norm="plt.matplotlib.colors.TwoSlopeNorm(0, -limit, limit)"
+        ),
+        "another norm": row(vmin="", vmax="", norm="plt.Normalize(-limit, limit)"),
+        "walls first": row(f"{WALLS}\nshow_spins(axes[0], x_near[i])", then="pass"),
+        "walls everywhere": row(then="for ax in axes: show_walls(ax, x_near[i])"),
+        "own spins, other sign": row("axes[0].imshow(-x_near[i], cmap='gray', extent=EXTENT)"),
+        "own spins, no extent": row("axes[0].imshow(x_near[i] > 0)"),
+        "current axes": row("plt.sca(axes[0])\nplt.imshow(x_near[i], extent=EXTENT)"),
+        "clipped to the scale": each("np.clip({}, -limit, limit)"),
+        "float64, a list": each("np.asarray({}, dtype=float).tolist()"),
+        "titles, ticks, aspect, a colour bar": row(
+            then="""
+for ax in axes:
+    ax.set(title=f"{i}", xticks=[0, 32], aspect="equal")
+plt.colorbar(axes[1].images[0], ax=axes[1])
+"""
+            + WALLS
+        ),
+        "returns something": row(then=f"{WALLS}\nreturn axes"),
+        "array and origin both turned": row(
+            what=["cams[i][::-1, :, 0]", "cams[i][::-1, :, 1]", "evidence[i][::-1]"],
+            origin="'lower'",
+        ),
+        "writes to stderr": TO_STDERR + row(),
+    },
+    "task-5": {
+        "own words": 'answer = "Large domains argue for ferromagnetic, walls against it. " * 6',
+        "Chinese": """
+            answer = (
+                '第一行的晶格温度低于临界温度,网络判断正确:大块磁畴内部的区域支持铁磁相,'
+                '畴壁密集的区域支持顺磁相。网络的预测是整张图的平均值,即有序面积与无序面积的权衡。'
+                '被错判的晶格并非网络误读,而是由于热涨落,它们看起来更像另一相:'
+                '低于临界温度的晶格畴壁过多,高于临界温度的晶格却有大块磁畴。')""",
+        "quotes the stub's words": """
+            answer = 'Where it said "your code here" I write: domains are ferromagnetic. ' * 6""",
+    },
+    "task-6": {
+        "padding": PADDED.format("wrap"),
+        "convolution": """
+            from scipy.ndimage import convolve
+            cross = np.array([[[0, 1, 0], [1, 0, 1], [0, 1, 0]]])
+            return -spins * convolve(spins, cross, mode="wrap") / 2""",
+        "bonds": """
+            e = np.zeros(spins.shape)
+            for axis in (1, 2):
+                bond = -spins * np.roll(spins, -1, axis)
+                e += (bond + np.roll(bond, 1, axis)) / 2
+            return e""",
+        "indices": """
+            on, back = (np.arange(32) + 1) % 32, np.arange(32) - 1
+            around = spins[:, on] + spins[:, back] + spins[:, :, on] + spins[:, :, back]
+            return -0.5 * spins * around""",
+        "small integers": "spins = spins.astype(np.int8)\n" + energy(FOUR, "// 2"),
+        "a tensor": f"return keras.ops.convert_to_tensor(-spins * {SUM} / 2)",
+        "a list, lattice by lattice": """
+            steps = [(k, a) for k in (1, -1) for a in (0, 1)]
+            return [-s * sum(np.roll(s, k, a) for k, a in steps) / 2 for s in spins]
+            """,
+        "writes to stderr": TO_STDERR + energy(FOUR),
+    },
+    "task-7": {
+        "every other row, every eighth column": speckled("::2, ::8"),
+        "staggered": speckled("::4, ::8", "2::4, 4::8"),
+        "the other ground state": speckled("1::4, 2::4", start="-np.ones((32, 32))", value="+1"),
+        "a list of integers": """
+            specks = [[-1 if y % 4 == x % 4 == 0 else 1 for x in range(32)] for y in range(32)]""",
+        "a tensor": "specks = keras.ops.convert_to_tensor(specks)",
+        "at random": """
+            rng, specks = np.random.default_rng(3), np.ones((32, 32))
+            while (specks < 0).sum() < 64:
+                y, x = rng.integers(32, size=2)
+                around = [specks[y, x], specks[y - 1, x], specks[y, x - 1]]
+                around += [specks[(y + 1) % 32, x], specks[y, (x + 1) % 32]]
+                if min(around) > 0:
+                    specks[y, x] = -1""",
+    },
+    "task-8": {
+        "take": """
+            for axis in (1, 2):
+                size = x.shape[axis]
+                x = keras.ops.take(x, np.arange(-1, size + 1) % size, axis=axis)
+            return x""",
+        "columns first": """
+            x = keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)
+            return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)""",
+        "roll": """
+            x = keras.ops.concatenate([keras.ops.roll(x, 1, axis=1), x[:, -1:], x[:, :1]], axis=1)
+            y = keras.ops.roll(x, 1, axis=2)
+            return keras.ops.concatenate([y, x[:, :, -1:], x[:, :, :1]], axis=2)""",
+        "tile": """
+            (_, h, w, _), tiles = x.shape, keras.ops.tile(x, (1, 3, 3, 1))
+            return tiles[:, h - 1 : 2 * h + 1, w - 1 : 2 * w + 1]""",
+        "writes to stderr": TO_STDERR + wrap(),
+        "tf.concat, a constructor, build": """
+            class Wrap(keras.layers.Layer):
+                def __init__(self, **kwargs):
+                    super().__init__(**kwargs)
+                def build(self, shape):
+                    self.pad = 1
+                def call(self, x):
+                    import tensorflow as tf
+                    x = tf.concat([x[:, -self.pad :], x, x[:, : self.pad]], 1)
+                    return tf.concat([x[:, :, -self.pad :], x, x[:, :, : self.pad]], 2)""",
+    },
+}
+
+WRONG = {
+    "task-1": {
+        "feature_maps is a symbolic tensor": {
+            "symbolic": 'feature_maps = model.get_layer("last_conv").output',
+        },
+        "feature_maps is no array of numbers, but of the type Functional": {
+            "a model, not fed": f"feature_maps = {LAST}",
+        },
+        "feature_maps is no array of numbers, but of the type generator": {
+            "a generator": "feature_maps = (f for f in feature_maps)",
+        },
+        "feature_maps is no array of numbers, but of the type dict": {
+            "a dictionary": "feature_maps = {'last_conv': feature_maps}",
+        },
+        "feature_maps is None": {"None": "feature_maps = feature_maps.sort()"},
+        "feature_maps is that of one lattice only": {
+            "only the first": "feature_maps = feature_maps[0]",
+        },
+        "feature_maps has the shape": {
+            "first convolution": f"feature_maps = {LAYER.format('conv_1')}(x_near)",
+            "max pooling": f"feature_maps = {LAYER.format('pool')}(x_near)",
+            "the network's output": "feature_maps = p_near",
+            "less lattices": "feature_maps = feature_maps[:100]",
+            "class first": "feature_maps = np.moveaxis(feature_maps, -1, 1)",
+        },
+        "feature_maps is what 'conv_3' puts out": {
+            "another convolution": f"feature_maps = {LAYER.format('conv_3')}(x_near)",
+        },
+        "feature_maps is a mean over the positions": {
+            "average pooling": f"feature_maps = {LAYER.format('gap')}(x_near)",
+            "mean": "feature_maps = feature_maps.mean(axis=(1, 2))",
+        },
+        "feature_maps is a mean over the lattices": {
+            "mean": "feature_maps = feature_maps.mean(axis=0)",
+        },
+        "feature_maps is flat": {"flat": "feature_maps = feature_maps.reshape(len(x_near), -1)"},
+        "feature_maps has negative values": {
+            "before the ReLU": f"""
+                kernel, offset = model.get_layer("last_conv").get_weights()
+                before = {LAYER.format("conv_3")}(x_near)
+                feature_maps = np.array(keras.ops.conv(before, kernel, padding="same") + offset)""",
+        },
+        "feature_maps is not what 'last_conv' puts out for x_near": {
+            "other lattices": f"feature_maps = {LAST}(x_test[: len(x_near)])",
+            "an untrained network": f"""
+                fresh = keras.models.clone_model(model)
+                feature_maps = {LAST.replace("model.", "fresh.")}(x_near)
+                weights, bias = fresh.get_layer("phase").get_weights()""",
+            "rounded to 1 digit": "feature_maps = np.round(feature_maps, 1)",
+            "shifted by a pixel": "feature_maps = np.roll(feature_maps, 1, axis=1)",
+            "wrong reshape": """
+                feature_maps = feature_maps.transpose(0, 3, 1, 2).reshape(feature_maps.shape)""",
+            "one number changed": "feature_maps[3, 4, 5, 6] += 1",
+        },
+        "feature_maps has its lattices in reverse order": {
+            "another order": "feature_maps = feature_maps[::-1]",
+        },
+        "feature_maps has its features in reverse order": {
+            "reversed": "feature_maps = feature_maps[..., ::-1]",
+        },
+        "feature_maps is divided by its maximum": {
+            "rescaled": "feature_maps = feature_maps / feature_maps.max()",
+        },
+        "feature_maps has its axes x and y exchanged": {
+            "exchanged": "feature_maps = feature_maps.swapaxes(1, 2)",
+        },
+        "feature_maps is upside down": {"upside down": "feature_maps = feature_maps[:, ::-1]"},
+        "feature_maps is mirrored": {"mirrored": "feature_maps = feature_maps[:, :, ::-1]"},
+        "feature_maps is turned by half": {"turned": "feature_maps = feature_maps[:, ::-1, ::-1]"},
+        "feature_maps has 1 values that are NaN or infinite": {
+            "one NaN": "feature_maps = feature_maps.copy()\nfeature_maps[3, 4, 5, 6] = np.nan",
+        },
+        "feature_maps is missing": {"left empty": "del feature_maps"},
+        "weights is no array of numbers, but of the type list with 2 parts: unpack": {
+            "not unpacked": 'weights = model.get_layer("phase").get_weights()',
+        },
+        "weights is the bias": {"exchanged": "bias, weights = weights, bias"},
+        "weights has the shape (3, 3, 32, 32), not (32, 2)": {
+            "of another layer": "weights, bias = model.get_layer('last_conv').get_weights()",
+        },
+        "weights is not that of the layer 'phase'": {
+            "a constant in both columns": "weights = weights + 1",
+            "random": "weights = np.random.default_rng(0).normal(size=(32, 2))",
+        },
+        "weights is transposed": {"transposed": "weights = weights.T"},
+        "weights has its classes swapped": {
+            "both swapped": "weights, bias = weights[:, ::-1], bias[::-1]",
+            "weights swapped": "weights = weights[:, ::-1]",
+        },
+        "bias is not that of the layer 'phase'": {"doubled": "bias = 2 * bias"},
+        "bias has its classes swapped": {"swapped": "bias = bias[::-1]"},
+        "bias is missing": {"left out": "del bias"},
+        "model is no longer what the notebook has given": {
+            "trained anew": "model.set_weights([w + 0.1 for w in model.get_weights()])",
+            "replaced": f"model = {LAST}",
+            "as functional": "model = keras.Model(model.inputs, model.outputs)\n" + TASK_1,
+            "model.pop": f"""
+                {PHASE}
+                for _ in range(3):
+                    model.pop()
+                feature_maps = model.predict(x_near, verbose=0)""",
+            "softmax set to linear": "model.get_layer('phase').activation = None\n" + TASK_1,
+        },
+        "x_near is no longer what the notebook has given": {
+            "reversed": "x_near = x_near[::-1]",
+            "a channel axis": "x_near = x_near[..., None]\n" + TASK_1,
+            "a list": "x_near = list(x_near)",
+            "a tensor": "x_near = keras.ops.convert_to_tensor(x_near)\n" + TASK_1,
+        },
+        "np is no longer what the notebook has given": {"np": TASK_1 + "np = feature_maps"},
+    },
+    "task-2": {
+        "cams lacks the bias, or has the sum of both": {
+            "without": maps("feature_maps @ weights"),
+            "sum of the biases": maps("feature_maps @ weights + bias.sum()"),
+        },
+        "cams has the bias with the wrong sign, or of the other class": {
+            "subtracted": maps("feature_maps @ weights - bias"),
+            "of the other class": maps("feature_maps @ weights + bias[::-1]"),
+        },
+        "cams has the bias 32 times": {
+            "for every feature": maps("(feature_maps[..., None] * weights + bias).sum(axis=3)"),
+        },
+        "cams has the bias divided by the 256 positions": {
+            "for every position": maps("feature_maps @ weights + bias / 256"),
+        },
+        "cams has the bias twice": {"twice": maps(f"{CAMS} + bias")},
+        "cams has the bias of class 0 in both": {"b_0": maps("feature_maps @ weights + bias[0]")},
+        "cams has the bias of class 1 in both": {"b_1": maps("feature_maps @ weights + bias[1]")},
+        "cams has the weights of class 0 in both maps.": {
+            "w_0": maps("(feature_maps @ weights[:, 0])[..., None] + bias"),
+        },
+        "cams has the weights of class 1 in both maps, and no bias": {
+            "w_1": maps("np.stack(2 * [feature_maps @ weights[:, 1]], axis=-1)"),
+        },
+        "cams has its two classes swapped": {"swapped": maps(f"({CAMS})[..., ::-1]")},
+        "cams has the weights of its two classes swapped": {
+            "weights swapped": maps("feature_maps @ weights[:, ::-1] + bias"),
+        },
+        "cams has its features in reverse order": {
+            "reversed": maps("feature_maps @ weights[::-1] + bias"),
+        },
+        "cams has its lattices in reverse order": {
+            "reversed": maps("feature_maps[::-1] @ weights + bias"),
+        },
+        "cams is the mean over k": {
+            "mean": maps("(feature_maps[..., None] * weights).mean(axis=3) + bias"),
+        },
+        "cams is divided by the 256 positions": {"divided": maps(f"({CAMS}) / 256")},
+        "cams is rounded": {"rounded": maps(f"np.round({CAMS}, 1)")},
+        "cams is cut to integers": {"int8": maps(f"({CAMS}).astype('int8')")},
+        "cams has lost its mean": {
+            "mean removed": changed("cams - cams.mean(axis=(1, 2), keepdims=True)"),
+        },
+        "cams is normalised to 0..1: ": {
+            "normalised": changed("(cams - cams.min()) / np.ptp(cams)"),
+        },
+        "cams is normalised to 0..1, map by map": {
+            "each": changed(
+                "(cams - cams.min((1, 2), keepdims=True)) / np.ptp(cams, (1, 2), keepdims=True)"
+            ),
+        },
+        "cams is divided by its maximum": {"maximum": changed("cams / cams.max()")},
+        "cams is divided by each lattice's largest value": {
+            "each": changed("cams / np.abs(cams).max(axis=(1, 2, 3), keepdims=True)"),
+        },
+        "cams is a z-score: ": {"z-score": changed("(cams - cams.mean()) / cams.std()")},
+        "cams is a z-score of each map": {
+            "each": changed(
+                "(cams - cams.mean((1, 2), keepdims=True)) / cams.std((1, 2), keepdims=True)"
+            ),
+        },
+        "cams is constant over each lattice": {
+            "mean": changed("0 * cams + cams.mean(axis=(1, 2), keepdims=True)"),
+        },
+        "cams is cut off at 0: ": {"ReLU": maps(f"np.maximum({CAMS}, 0)")},
+        "cams is cut off at 0, and lacks the bias": {
+            "ReLU without bias": maps("np.maximum(feature_maps @ weights, 0)"),
+        },
+        "cams has lost its sign": {"absolute value": maps(f"np.abs({CAMS})")},
+        "cams is a softmax": {"softmax": maps(f"np.array(keras.ops.softmax({CAMS}))")},
+        "cams is a log-softmax": {"log": maps(f"np.array(keras.ops.log_softmax({CAMS}))")},
+        "cams has its axes x and y exchanged": {"exchanged": maps(f"({CAMS}).swapaxes(1, 2)")},
+        "cams has its class before x and y": {
+            "class second": maps(f"np.moveaxis({CAMS}, -1, 1)", "cams[:, 1] - cams[:, 0]"),
+        },
+        "cams has its class first": {
+            "two arrays": maps(f"np.moveaxis({CAMS}, -1, 0)", "cams[1] - cams[0]"),
+        },
+        "cams is the mean over x and y": {"logits": maps(f"({CAMS}).mean(axis=(1, 2))")},
+        "cams is M_para only": {
+            "one class": maps("feature_maps @ weights[:, 1] + bias[1]", "cams"),
+        },
+        "cams has the shape": {"not summed": maps("feature_maps * weights[:, 1]", "cams[..., 1]")},
+        "values that are NaN or infinite": {
+            "not a number": maps(f"np.nan * ({CAMS})"),
+            "divided by 0": maps(f"({CAMS}) / 0"),
+            "one NaN": maps(CAMS) + "\ncams[5, 3, 2, 0] = np.nan",
+        },
+        "cams is not the sum over k": {
+            "a constant in both classes": maps(f"{CAMS} + 1"),
+            "times 256": maps(f"({CAMS}) * 256"),
+            "bias times 256": maps("feature_maps @ weights + 256 * bias"),
+            "cut off above": maps(f"np.minimum({CAMS}, 6)"),
+            "rolled": maps(f"np.roll({CAMS}, 3, axis=1)"),
+            "einsum, wrong letter": maps(
+                "np.einsum('nxyk,lc->nxyc', feature_maps, weights) + bias"
+            ),
+            "only positive weights": maps("feature_maps @ np.maximum(weights, 0) + bias"),
+            "weights reshaped, not transposed": maps(
+                "feature_maps @ weights.reshape(2, 32).T + bias"
+            ),
+            "sigmoid": maps(f"1 / (1 + np.exp(-({CAMS})))"),
+            "softmax of the weights": maps(
+                "feature_maps @ np.array(keras.ops.softmax(weights, axis=0)) + bias"
+            ),
+            "one lattice changed": maps(CAMS) + "\ncams[7] *= 1.5",
+            "only the first ten": f"""
+                cams = np.zeros((len(x_near), 16, 16, 2))
+                cams[:10] = ({CAMS})[:10]
+                evidence = {D}""",
+        },
+        "evidence has the wrong sign": {"sign": maps(CAMS, "cams[..., 0] - cams[..., 1]")},
+        "evidence has lost its sign": {"no sign": maps(CAMS, f"np.abs({D})")},
+        "evidence is the sum of the two maps": {"sum": maps(CAMS, "cams.sum(axis=-1)")},
+        "evidence is only M_ferro": {"class 0": maps(CAMS, "cams[..., 0]")},
+        "evidence is only M_para": {"class 1": maps(CAMS, "cams[..., 1]")},
+        "evidence is half of the difference": {"half": maps(CAMS, f"({D}) / 2")},
+        "evidence has its rows and columns exchanged": {
+            "transposed": maps(CAMS, f"({D}).swapaxes(1, 2)"),
+        },
+        "evidence lacks the bias": {
+            "no bias": maps(CAMS, "feature_maps @ (weights[:, 1] - weights[:, 0])"),
+        },
+        "evidence has the bias twice": {"twice": maps(CAMS, f"{D} + bias[1] - bias[0]")},
+        "evidence is the mean over x and y": {"mean": maps(CAMS, f"({D}).mean(axis=(1, 2))")},
+        "evidence has an axis too many": {"diff": maps(CAMS, "np.diff(cams)")},
+        "evidence is rounded": {"rounded": maps(CAMS, f"np.round({D})")},
+        "evidence is not M_para - M_ferro": {
+            "of probabilities": maps(CAMS, f"np.tanh(({D}) / 2)"),
+            "the ratio": maps(CAMS, "cams[..., 1] / cams[..., 0]"),
+            "of the predicted class": maps(
+                CAMS, "np.where(p_near[:, 1, None, None] > 0.5, cams[..., 1], cams[..., 0])"
+            ),
+        },
+        "evidence is missing": {"left out": "del evidence"},
+        "cams is missing": {"left empty": "del cams"},
+        "feature_maps is what 'conv_3' puts out": {
+            "only feature_maps wrong": f"feature_maps = {LAYER.format('conv_3')}(x_near)\n"
+            + maps(CAMS),
+        },
+        "feature_maps has the shape": {
+            "overwritten flat": f"""
+                feature_maps = feature_maps.reshape(-1, 32)
+                cams = ({CAMS}).reshape(-1, 16, 16, 2)
+                evidence = {D}""",
+        },
+    },
+    "task-3": {
+        "is to be below Tc and wrong, but is: T = 2.3 (above Tc)": {
+            "wrong side": "wrong_below = wrong_above",
+        },
+        "is to be above Tc and wrong, but is: T = 2.3 (above Tc)": {
+            "not wrong": "wrong_above = correct_above",
+        },
+        "is to be below Tc and correct, but is: T = 2.2 (below Tc)": {
+            "not correct": "correct_below = wrong_below",
+            "correct and wrong exchanged": f"""
+                {NAMES} = wrong_below, wrong_above, correct_below, correct_above""",
+        },
+        "is to be below Tc and correct, but is: T = 2.3 (above Tc)": {
+            "below and above exchanged": f"""
+                {NAMES} = correct_above, correct_below, wrong_above, wrong_below""",
+            "two names exchanged": "correct_below, wrong_above = wrong_above, correct_below",
+        },
+        "is to be above Tc and correct, but is: T = 2.2 (below Tc)": {
+            "index within a selection": """
+                places = np.arange(np.sum(T_near > T_C))
+                correct_above = places[T_near[: len(places)] < T_C][0]""",
+            "negative index that does not fit": """
+                correct_above = np.where(T_near < T_C)[0][0] - len(x_near)""",
+        },
+        "is no index of x_near": {
+            "index of the test set": """
+                correct_above = np.where((np.abs(T_test - T_C) < NEAR) & correct)[0][-1]""",
+            "negative, out of range": "correct_above = -len(x_near) - 1",
+            "a huge integer": TASK_3 + "correct_below = 10**30",
+        },
+        "is of the type float32: an index is an integer": {
+            "a probability": "correct_below = p_near[:, 1].min()",
+        },
+        "is of the type float: an index is an integer": {
+            "a float": "correct_below = float(correct_below)",
+        },
+        "is of the type bool: an index is an integer": {"a truth value": "correct_below = True"},
+        "is of the type str: an index is an integer": {
+            "text": "correct_below = f'{correct_below}'"
+        },
+        "numbers: it is the index of one lattice": {
+            "all of them": "wrong_below = np.where(T_near < T_C)[0]",
+            "none of them": "wrong_below = np.where(T_near < 0)[0]",
+            "a mask": "wrong_below = (T_near < T_C) & ~correct_near",
+        },
+        "wrong_below is an array or list with one number in it": {
+            "an array of one": "wrong_below = np.array([wrong_below])",
+            "a list of one": "wrong_below = [wrong_below]",
+            "np.where of one": "wrong_below = np.where(np.arange(len(x_near)) == wrong_below)",
+        },
+        "wrong_below is None": {"None": "wrong_below = print()"},
+        "wrong_above is missing": {"left empty": "del wrong_above"},
+        "T_near is no longer what the notebook has given": {
+            "filled in place": "T_near[~below] = np.inf\n" + TASK_3,
+        },
+        "p_near is no longer what the notebook has given": {
+            "filled in place": "p_near[~below] = 2\n" + TASK_3,
+        },
+        "correct_near is no longer what the notebook has given": {
+            "as indices": "correct_near = np.flatnonzero(correct_near)\n" + TASK_3,
+            "changed in place": "correct_near[~below] = False\n" + TASK_3,
+        },
+        "x_near is no longer what the notebook has given": {
+            "cut": TASK_3 + "x_near, T_near = x_near[below], T_near[below]",
+        },
+        "levels is no longer what the notebook has given": {
+            "of the lattices near Tc": TASK_3 + "levels = np.unique(T_near)",
+        },
+        "log_odds is no longer what the notebook has given": {
+            "of one lattice": TASK_3 + "log_odds = 1.0",
+        },
+        "near is no longer what the notebook has given": {"near": TASK_3 + "near = below"},
+        "sum is no longer what the notebook has given": {"sum": TASK_3 + "sum = p_para.sum()"},
+    },
+    "task-4": {
+        "axes[1] (M_ferro) is drawn in blocks, not upsampled smoothly": {
+            "without upsampling": row(interpolation=""),
+            "blocks on purpose": row(interpolation="'nearest'"),
+        },
+        "axes[1] (M_ferro) has a picture of shape (32, 32): give imshow the map itself": {
+            "blocks by np.kron": each("np.kron({}, np.ones((2, 2)))"),
+            "upsampled by SciPy": "from scipy.ndimage import zoom\n" + each("zoom({}, 2, order=1)"),
+            "spins for a map": row(what=("x_near[i]", *MAPS[1:])),
+        },
+        "axes[1] (M_ferro) has a picture of shape (16, 2)": {
+            "lattice before class": row(what=("cams[i][0]", "cams[i][1]", "evidence[i]")),
+        },
+        "axes[1] (M_ferro) has a picture of shape (16, 16, 4)": {
+            "RGBA by hand": each("plt.cm.PuOr(plt.Normalize(-limit, limit)({}))"),
+        },
+        "axes[1] (M_ferro) hides a part of the map behind a mask": {
+            "masked": each("np.ma.masked_less({}, 0)"),
+        },
+        "axes[1] (M_ferro) shows the transposed M_ferro": {"T": each("np.transpose({})")},
+        "axes[1] (M_ferro) shows M_ferro upside down": {
+            "upside down": each("{}[::-1]"),
+            "origin below": row(origin="'lower'"),
+            "extent from below": row(extent="(0, 32, 0, 32)"),
+        },
+        "axes[1] (M_ferro) shows M_ferro mirrored": {"mirrored": each("{}[:, ::-1]")},
+        "axes[1] (M_ferro) shows M_ferro with the wrong sign": {"sign": each("-{}")},
+        "axes[1] (M_ferro) shows M_ferro cut off at 0": {"cut": each("np.maximum({}, 0)")},
+        "axes[1] (M_ferro) shows M_ferro divided by its largest value": {
+            "normalised": each("{0} / np.abs({0}).max()"),
+        },
+        "axes[1] (M_ferro) shows M_ferro normalised to 0..1": {
+            "normalised": each("({0} - {0}.min()) / np.ptp({0})"),
+        },
+        "axes[1] (M_ferro) shows M_para: the order is": {
+            "columns exchanged": row(what=(MAPS[1], MAPS[0], MAPS[2])),
+        },
+        "axes[1] (M_ferro) shows D: the order is": {"thrice": row(what=3 * ("evidence[i]",))},
+        "axes[2] (M_para) shows M_ferro: the order is": {"thrice": row(what=3 * (MAPS[0],))},
+        "axes[3] (D) shows M_para: the order is": {"the class for D": last(MAPS[1])},
+        "axes[3] (D) shows |D|": {"without its sign": last("np.abs(evidence[i])")},
+        "axes[3] (D) shows D with the wrong sign": {"sign of D": last("-evidence[i]")},
+        "axes[1] (M_ferro) shows M_ferro of lattice 7, not": {
+            "another lattice": row(what=("cams[7][..., 0]", "cams[7][..., 1]", "evidence[7]")),
+        },
+        "axes[1] (M_ferro) does not show M_ferro of lattice i as it is": {
+            "divided by limit": each("{0} / limit"),
+            "jitter": each("{0} + np.random.default_rng(0).normal(scale=0.5, size=(16, 16))"),
+        },
+        "axes[3] (D) does not show D": {"noise": last("np.random.normal(size=(16, 16))")},
+        "axes[1] (M_ferro) lies at [-0.5, 15.5": {
+            "no extent": row(extent=""),
+            "origin below, no extent": row(origin="'lower'", extent=""),
+        },
+        "axes[1] (M_ferro) lies at [0.0, 16.0": {"its own extent": row(extent="(0, 16, 16, 0)")},
+        "axes[3] (D) is another way up than axes[0]": {
+            "turned": row(then=f"{WALLS}\naxes[3].invert_yaxis()"),
+        },
+        "axes[2] (M_para) shows only a part": {
+            "a part": row(then=f"{WALLS}\naxes[2].set_xlim(0, 16)"),
+        },
+        "axes[1] (M_ferro) is not on one linear scale from -limit to limit": {
+            "forgotten": row(vmin="", vmax=""),
+            "one for each": row(
+                vmin="-np.abs(evidence[i]).max()", vmax="np.abs(evidence[i]).max()"
+            ),
+            "fixed numbers": row(vmin="-20", vmax="20"),
+            "a norm of its own": row(
+                vmin="", vmax="", norm="plt.matplotlib.colors.TwoSlopeNorm(0)"
+            ),
+        },
+        "axes[3] (D) is not on one linear scale": {
+            "SymLogNorm on D": row().replace(
+                "evidence[i], vmin=-limit, vmax=limit,",
+                "evidence[i], norm=plt.matplotlib.colors.SymLogNorm(1, vmin=-limit, vmax=limit),",
+            ),
+        },
+        "has the colour map viridis, which has no extreme in its middle": {
+            "a sequential map": row(cmap="'viridis'"),
+        },
+        "has the colour map jet, which has no extreme in its middle": {"jet": row(cmap="'jet'")},
+        "The maps have different colour maps": {
+            "two": row().replace("'PuOr'", "'RdBu'", 1),
+        },
+        "axes[0] (spins) does not show the 32 x 32 spins": {
+            "a map": row("axes[0].imshow(evidence[i])"),
+        },
+        "axes[0] (spins) does not show x_near[i]": {
+            "always the same": "i = 0\n" + row(),
+            "another lattice": row("show_spins(axes[0], x_near[7])"),
+            "transposed": row("show_spins(axes[0], x_near[i].T)"),
+        },
+        "axes[3] (D) has other walls than those": {
+            "of another lattice": row(then="show_walls(axes[3], x_near[7])"),
+            "transposed": row(then="show_walls(axes[3], x_near[i].T)"),
+        },
+        "axes[3] (D) has no walls": {
+            "none": row(then="pass"),
+            "elsewhere": row(then="show_walls(axes[0], x_near[i])"),
+        },
+        "axes[3] (D) holds 2 images": {
+            "spins over D": row(then=f"{WALLS}\nshow_spins(axes[3], x_near[i])"),
+        },
+        "axes[0] (spins) holds 4 images": {
+            "all on one": "axes = [axes[0]] * 4\n" + row(),
+        },
+        "axes[0] (spins) has no image (axes[3] has 4)": {
+            "plt.imshow": f"for array in (x_near[i], {', '.join(MAPS)}):\n    plt.imshow(array)",
+        },
+        "axes[1] (M_ferro) has no image (axes[3] has 3)": {
+            "plt.imshow for the maps": f"""
+                show_spins(axes[0], x_near[i])
+                for array in ({", ".join(MAPS)}):
+                    plt.imshow(array)""",
+        },
+        "axes[0] (spins) has no image (axes[3] has 0)": {
+            "nothing": "pass",
+            "closed again": "figure, axes = plt.subplots(1, 4)\n" + row(then="plt.close(figure)"),
+        },
+        "draw_row shows or closes the figure, or makes one of its own": {
+            "plt.show": row(then=f"{WALLS}\nplt.show()"),
+            "plt.close": row(then=f"{WALLS}\nplt.close()"),
+            "a figure of its own": "figure, axes = plt.subplots(1, 4)\n" + row(),
+        },
+        "x_near is no longer what the notebook has given": {
+            "spins changed": "x_near[i] *= -1\n" + row(),
+        },
+        "draw_row changes cams or evidence": {"maps changed": "evidence[i] /= limit\n" + row()},
+        "draw_row stops: ValueError": {"scale turned over": row(vmin="limit", vmax="-limit")},
+        "draw_row stops in line 4, `axes[1].imshow(cams[i], ": {
+            "both classes at once": row(what=("cams[i]", "cams[i]", "evidence[i]")),
+        },
+        "NameError: name 'evidenze' is not defined": {"a slip": last("evidenze[i]")},
+        "draw_row stops in line 3, `axes.imshow(x_near[i])`: AttributeError": {
+            "axes is an array": row("axes.imshow(x_near[i])"),
+        },
+        "draw_row stops: TypeError: draw_row() takes 2 positional arguments": {
+            "two arguments": "def draw_row(axes, i):\n    pass",
+        },
+        "`sys.exit('stop')`: SystemExit: stop": {"sys.exit": "import sys\nsys.exit('stop')"},
+        "ValueError: red second line long long": {"lines and colours": row(then=NOISY)},
+        "draw_row is missing": {"left empty": "del draw_row"},
+        "cams is missing": {"no maps yet": "del cams\n" + "\n"},
+    },
+    "task-5": {
+        "answer still holds the line that it should replace": {
+            "the stub as text": f'answer = """{STUB} {60 * "word "}"""',
+        },
+        "answer is missing": {"empty": "del answer"},
+        "letters, too few": {
+            "too short": "answer = 'The maps look nice.'",
+            "no text": "answer = ''",
+            "no letters": "answer = 300 * '42 '",
+        },
+        "answer is of the type bytes": {"bytes": "answer = 60 * b'word '"},
+        "answer is of the type list": {"a list": "answer = 60 * ['word ']"},
+        "answer is of the type int": {"a number": "answer = 42"},
+        "str is no longer what the notebook has given": {
+            "str as a variable": "str = 'Large domains are ferromagnetic. ' * 6\nanswer = str",
+        },
+    },
+    "task-6": {
+        "returns counts each bond twice": {"every bond twice": energy(FOUR, "")},
+        "returns is half of what it should be": {"a quarter": energy(FOUR, "/ 4")},
+        "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
+        "returns has zeros beyond the edges": {"zeros": PADDED.format("constant")},
+        "returns repeats its edges": {"edges": PADDED.format("edge")},
+        "returns is reflected at its edges": {"reflected": PADDED.format("reflect")},
+        "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
+        "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
+        "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
+        "returns counts like neighbours only": {
+            "like ones": f"return -sum(spins == np.roll(spins, s, a) for s, a in {FOUR}) / 2",
+        },
+        "returns lacks s_i": {"s_i forgotten": f"return -{SUM} / 2"},
+        "returns lacks -s_i": {"neighbours alone": f"return {SUM} / 2"},
+        "returns takes neighbours along axis 0": {
+            "lattices rolled": energy([(1, 0), (-1, 0), (1, 1), (-1, 1)]),
+        },
+        "returns is the energy of whole lattices": {"whole": "return energy(spins)"},
+        "returns has the shape (), not (3, 32, 32)": {"one number": "return spins.sum()"},
+        "returns is not half of the four bond energies": {
+            "the other two neighbours": energy([(-1, 1), (-1, 2)], ""),
+            "two neighbours, halved": energy([(1, 1), (1, 2)]),
+            "one neighbour": energy([(1, 1)]),
+            "the next nearest": energy(DIAGONALS),
+            "two sites away": energy([(2, 1), (-2, 1), (2, 2), (-2, 2)]),
+            "rolled without an axis": energy([(1, None), (-1, None), (1, 1), (-1, 1)]),
+        },
+        "returns has 3072 values that are NaN or infinite": {"NaN": "return spins * np.nan"},
+        "returns is no array of numbers, but of the type dict": {"dict": "return {'e': -spins}"},
+        "returns is no array of numbers, but of the type str": {"text": "return 'done'"},
+        "returns is no array of numbers, but of the type generator": {
+            "yield": "yield -spins * spins / 2",
+        },
+        "returns is no array of numbers, but of the type tuple with 2 parts": {
+            "with the energy": f"e = -spins * {SUM} / 2\nreturn e, e.sum(axis=(1, 2))",
+        },
+        "returns is no array of numbers, but of the type list with 3 parts": {
+            "unequal lists": "return [s[: 10 + k] for k, s in enumerate(spins)]",
+        },
+        "local_energy returns nothing": {"no return": f"e = -spins * {SUM} / 2"},
+        "local_energy changes the spins": {
+            "in place": f"spins *= -{SUM} / 2\nreturn spins",
+            "a spin": "spins[0, 0, 0] *= -1\n" + energy(FOUR),
+        },
+        "local_energy stops in line 3, `return -spin`: NameError: name 'spin'": {
+            "a slip": "return -spin",
+        },
+        "local_energy stops: TypeError: local_energy() takes 0 positional": {
+            "no argument": "def local_energy():\n    return 1",
+        },
+        "ValueError: red second line long long": {"lines and colours": NOISY},
+        "`sys.exit('bye')`: SystemExit: bye": {"sys.exit": "import sys\nsys.exit('bye')"},
+        "local_energy is missing": {"left empty": "del local_energy"},
+        "energy is no longer what the notebook has given": {
+            "energy as an array": f"""
+                def local_energy(spins):
+                    return -spins * {SUM} / 2
+                energy = local_energy(x_near).sum(axis=(1, 2))""",
+        },
+    },
+    "task-7": {
+        "specks has 16 flipped spins and the energy -1920, not -1536": {
+            "too few": speckled("::8, ::8"),
+        },
+        "specks has 256 flipped spins and the energy 0, not -1536": {
+            "too many": speckled("::2, ::2"),
+        },
+        "specks has 0 flipped spins and the energy -2048": {"ordered": speckled()},
+        "pairs of flipped spins that are neighbours": {
+            "a block": speckled(":8, :8"),
+            "stripes": "specks = stripes.copy()",
+            "across the boundary": speckled("0, ::4", "31, ::4", "4:28:4, ::4"),
+        },
+        "values that are neither -1 nor +1": {
+            "0 and 1": speckled("::4, ::4", value=0),
+            "flipped by -=": speckled("::4, ::4", value="-2"),
+        },
+        "specks has the shape (1, 32, 32), not (32, 32)": {"n": "specks = specks[None]"},
+        "specks has the shape (16, 16), not (32, 32)": {
+            "small": speckled("::2, ::2", start="np.ones((16, 16))"),
+        },
+        "specks is missing": {"left empty": "del specks"},
+        "specks is None": {"None": "specks = print()"},
+        "stripes is no longer what the notebook has given": {
+            "changed in place": "specks = stripes\nspecks[:] = 1\nspecks[::4, ::4] = -1",
+        },
+    },
+    "task-8": {
+        "returns has zeros around it": {"zeros": KERAS_PAD.format("constant")},
+        "returns has zeros in its new columns": {
+            "columns": wrap(
+                columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
+            ),
+        },
+        "returns is reflected": {"reflected": KERAS_PAD.format("reflect")},
+        "returns repeats its edges": {"edges": KERAS_PAD.format("symmetric")},
+        "returns repeats its first and last rows": {"rows": wrap("x[:, :1], x, x[:, -1:]")},
+        "returns repeats its first and last columns": {
+            "columns": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
+        },
+        "returns is not x with what the periodic lattice has": {
+            "off by one": wrap("x[:, -2:-1], x, x[:, 1:2]"),
+            "columns off by one": wrap(columns="x[:, :, -2:-1], x, x[:, :, 1:2]"),
+            "both above": wrap("x[:, -1:], x[:, :1], x"),
+            "both at the right": wrap(columns="x, x[:, :, :1], x[:, :, -1:]"),
+            "the middle turned over": wrap("x[:, -1:], -x, x[:, :1]"),
+        },
+        "returns has no new columns": {"rows only": wrap(columns="")},
+        "returns is x: nothing is added": {"nothing": "return x"},
+        "returns has the shape (2, 6, 10, 3), not (2, 8, 10, 3)": {"columns only": wrap(rows="")},
+        "returns has the shape (2, 7, 9, 3), not (2, 8, 10, 3)": {
+            "one side only": wrap("x[:, -1:], x", "x[:, :, -1:], x"),
+        },
+        "returns has the shape (2, 10, 12, 3), not (2, 8, 10, 3)": {
+            "by two": wrap("x[:, -2:], x, x[:, :2]", "x[:, :, -2:], x, x[:, :, :2]"),
+        },
+        "returns has wrong corners": {
+            "corners": """
+                rows = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
+                tall = keras.ops.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
+                wide = keras.ops.concatenate([x[:, :, -1:], 0 * x, x[:, :, :1]], axis=2)
+                return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))""",
+        },
+        "Wrap stops in line 5, `x = keras.ops.concatenate([x[:, -1], x, x[:, 0]]": {
+            "no colon": wrap("x[:, -1], x, x[:, 0]"),
+        },
+        "Within a network (symbolic tensors, no NumPy) Wrap stops in line 5, `return np.pad(": {
+            "NumPy": "return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='wrap')",
+        },
+        "'SymbolicTensor' object has no attribute 'numpy'": {
+            "x.numpy()": "x = x.numpy()\n" + wrap().replace("keras.ops", "np"),
+        },
+        "Within a network (symbolic tensors, no NumPy) Wrap claims the shape (6, 8, 3)": {
+            "a compute_output_shape that lies": f"""
+                class Wrap(keras.layers.Layer):
+                    def compute_output_shape(self, shape):
+                        return shape
+                    def call(self, x):
+                        {wrap().replace(chr(10), chr(10) + 24 * " ")}""",
+        },
+        "returns has the shape (1, 8, 10, 2), not (1, 7, 6, 2)": {
+            "one size only": """
+                return keras.ops.take(
+                    keras.ops.take(x, np.arange(-1, 7) % x.shape[1], axis=1),
+                    np.arange(-1, 9) % x.shape[2], axis=2)""",
+        },
+        "returns is None": {"no return": wrap(end="")},
+        "returns is no array of numbers, but of the type tuple": {"two": wrap(end="return x, 1")},
+        "Wrap is no kind of layer": {
+            "a function": "def Wrap(x):\n    return x",
+            "another class": "class Wrap:\n    def call(self, x):\n        return x",
+            "a layer, not a class": "del Wrap\nWrap = keras.layers.Identity()",
+        },
+        "Wrap stops: TypeError": {
+            "self forgotten": "class Wrap(keras.layers.Layer):\n    def call(x):\n        return x",
+            "an argument": """
+                class Wrap(keras.layers.Layer):
+                    def __init__(self, pad):
+                        super().__init__()
+                    def call(self, x):
+                        return x""",
+        },
+        "Wrap has no method call": {
+            "no call": "class Wrap(keras.layers.Layer):\n    def cal(self, x):\n        return x",
+        },
+        "Wrap stops in line 5, `return nothing`: NameError: name 'nothing'": {
+            "a slip": "return nothing",
+        },
+        "`sys.exit('bye')`: SystemExit: bye": {"sys.exit": "import sys\nsys.exit('bye')"},
+        "Wrap is missing": {"left empty": "del Wrap"},
+    },
+}
