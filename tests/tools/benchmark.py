@@ -23,10 +23,21 @@ SEEDS = [int(seed) for seed in sys.argv[1:]] or [0, 1, 2]
 def train_as_the_book_does(ns):
     """Early stopping with plateau reduction and binary cross-entropy, as published with the book."""
     keras = ns["keras"]
-    ns["model"].compile(loss="binary_crossentropy", optimizer=keras.optimizers.Adam(0.001), metrics=["accuracy"])
+    ns["model"].compile(
+        loss="binary_crossentropy", optimizer=keras.optimizers.Adam(0.001), metrics=["accuracy"]
+    )
     ns["history"] = ns["model"].fit(
-        ns["x_train"], ns["y_train"], batch_size=64, epochs=50, verbose=0, validation_split=0.1,
-        callbacks=[keras.callbacks.EarlyStopping(patience=5), keras.callbacks.ReduceLROnPlateau(factor=0.67, patience=2)])
+        ns["x_train"],
+        ns["y_train"],
+        batch_size=64,
+        epochs=50,
+        verbose=0,
+        validation_split=0.1,
+        callbacks=[
+            keras.callbacks.EarlyStopping(patience=5),
+            keras.callbacks.ReduceLROnPlateau(factor=0.67, patience=2),
+        ],
+    )
 
 
 def simulate(ns, *arguments):
@@ -50,8 +61,19 @@ def measure(ns, cells, seed, recipe):
     seconds = time.perf_counter() - begin
     for id in ("test", "near", "helpers", "exact", "trust", "bayes", "puzzle"):
         exec(cells[id], ns)
-    loss = ns["test_loss"]  # the cross-entropy of the predicted probabilities, not what Keras reports
-    return seed, recipe, seconds, len(ns["history"].epoch), loss, ns["best_loss"], ns["correct"].mean(), ns["slope"]
+    loss = ns[
+        "test_loss"
+    ]  # the cross-entropy of the predicted probabilities, not what Keras reports
+    return (
+        seed,
+        recipe,
+        seconds,
+        len(ns["history"].epoch),
+        loss,
+        ns["best_loss"],
+        ns["correct"].mean(),
+        ns["slope"],
+    )
 
 
 def cost(folder, cells):
@@ -63,12 +85,18 @@ def cost(folder, cells):
         error = kernel.run(source)["error"]
         assert not error, f"{id}: {error}"
         used[id] = float(kernel.run("print(__import__('time').process_time())")["stdout"]) - before
-        part_b = part_b + time.perf_counter() - start if "task-5-check" in used and id != "task-5-check" else 0
+        part_b = (
+            part_b + time.perf_counter() - start
+            if "task-5-check" in used and id != "task-5-check"
+            else 0
+        )
     wall, (peak, files) = time.perf_counter() - begin, kernel.peak_memory()
     kernel.stop()
     dearest = sorted(used, key=used.get, reverse=True)[:8]
-    print(f"wall {wall:.0f} s, of it Part B {part_b:.0f} s; processor {sum(used.values()):.0f} s; "
-          f"peak {peak:.0f} MiB, of it {files:.0f} MiB pages of files, which several kernels share")
+    print(
+        f"wall {wall:.0f} s, of it Part B {part_b:.0f} s; processor {sum(used.values()):.0f} s; "
+        f"peak {peak:.0f} MiB, of it {files:.0f} MiB pages of files, which several kernels share"
+    )
     print("  processor seconds:", ", ".join(f"{id} {used[id]:.1f}" for id in dearest))
 
 
@@ -94,14 +122,21 @@ def main():
                 ns["spins"], ns["temperatures"] = first
                 rows.append((SEEDS[0], *measure(ns, cells, seed, "notebook")))
 
-    print("\n| data seed | network seed | recipe | fit s | epochs | cross-entropy | exact limit | accuracy | slope of log-odds | fit time / book's |")
+    print(
+        "\n| data seed | network seed | recipe | fit s | epochs | cross-entropy | exact limit | accuracy | slope of log-odds | fit time / book's |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         book = next(r[3] for r in rows if r[1:3] == (row[1], "book"))
-        print("| {} | {} | {} | {:.1f} | {} | {:.4f} | {:.4f} | {:.4f} | {:.2f} |".format(*row), f"{row[3] / book:.2f} |")
+        print(
+            "| {} | {} | {} | {:.1f} | {} | {:.4f} | {:.4f} | {:.4f} | {:.2f} |".format(*row),
+            f"{row[3] / book:.2f} |",
+        )
     fits = [row[3] for row in rows if row[2] == "notebook" and row[0] == row[1]]
-    print(f"\ndata generation: {', '.join(f'{s:.1f}' for s in generation)} s; over the notebook's fit: "
-          f"{', '.join(f'{g / f:.2f}' for g, f in zip(generation, fits))}")
+    print(
+        f"\ndata generation: {', '.join(f'{s:.1f}' for s in generation)} s; over the notebook's fit: "
+        f"{', '.join(f'{g / f:.2f}' for g, f in zip(generation, fits))}"
+    )
 
     print("\n| size | ms per lattice | ns per site |\n|---|---|---|")
     for size in (16, 32, 64, 128):

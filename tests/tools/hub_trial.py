@@ -23,7 +23,9 @@ import requests
 import websocket
 
 TEACHER, *STUDENTS = [f"cam-trial-{i}" for i in range(5)]
-SOLUTION = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "solution_12_3_cam.ipynb")
+SOLUTION = Path(
+    sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[1] / "solution_12_3_cam.ipynb"
+)
 NAME = "exercise_12_3_cam.ipynb"
 HUB = """
 c = get_config()
@@ -60,7 +62,11 @@ class Account:
     def __init__(self, url, name, password):
         self.web, self.url = requests.Session(), f"{url}/user/{name}"
         self.web.get(f"{url}/hub/login")
-        form = {"username": name, "password": password, "_xsrf": self.web.cookies.get("_xsrf", path="/hub/")}
+        form = {
+            "username": name,
+            "password": password,
+            "_xsrf": self.web.cookies.get("_xsrf", path="/hub/"),
+        }
         answer = self.web.post(f"{url}/hub/login?next=/hub/spawn/{name}", data=form)
         while "/hub/" in answer.url:  # the page that waits for the server
             assert answer.ok, f"{answer.status_code} at {answer.url}"
@@ -76,16 +82,36 @@ class Account:
         self.socket = websocket.create_connection(address, cookie=cookies, timeout=900)
 
     def api(self, method, path, body=None):
-        token = {"X-XSRFToken": self.web.cookies.get("_xsrf", path=f"{self.url[self.url.index('/user'):]}/")}
+        token = {
+            "X-XSRFToken": self.web.cookies.get(
+                "_xsrf", path=f"{self.url[self.url.index('/user') :]}/"
+            )
+        }
         answer = self.web.request(method, f"{self.url}/api/{path}", json=body, headers=token)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
         return answer.json() if answer.text else None
 
     def run(self, code):
         """Execute code in the kernel, through the hub's proxy; return what it prints."""
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": "trial", "username": "", "version": "5.3"}
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": "execute_request",
+            "session": "trial",
+            "username": "",
+            "version": "5.3",
+        }
         content = {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
-        self.socket.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}))
+        self.socket.send(
+            json.dumps(
+                {
+                    "header": header,
+                    "parent_header": {},
+                    "metadata": {},
+                    "content": content,
+                    "channel": "shell",
+                }
+            )
+        )
         text = ""
         while True:
             frame = self.socket.recv()
@@ -117,21 +143,39 @@ class Account:
             if cell.cell_type == "code":
                 self.run(cell.source)
         wall = time.perf_counter() - begin
-        peak, cpu = self.run("import time; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], time.process_time())").split()
+        peak, cpu = self.run(
+            "import time; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], time.process_time())"
+        ).split()
         return int(peak) / 2**10, wall, float(cpu)
 
 
 def trial(folder, password):
     port, course = free_port(), folder / "home" / TEACHER / "cam"
-    environment = {"JUPYTER_CONFIG_PATH": str(folder)} | {k: v for k, v in os.environ.items() if k == "ISING_DATA"}
-    (folder / "jupyterhub_config.py").write_text(HUB.format(
-        port=port, hub_port=free_port(), api_port=free_port(), users={TEACHER, *STUDENTS}, prefix=sys.prefix, environment=environment))
+    environment = {"JUPYTER_CONFIG_PATH": str(folder)} | {
+        k: v for k, v in os.environ.items() if k == "ISING_DATA"
+    }
+    (folder / "jupyterhub_config.py").write_text(
+        HUB.format(
+            port=port,
+            hub_port=free_port(),
+            api_port=free_port(),
+            users={TEACHER, *STUDENTS},
+            prefix=sys.prefix,
+            environment=environment,
+        )
+    )
     (folder / "nbgrader_config.py").write_text(NBGRADER.format(folder=folder))
     (folder / "exchange").mkdir()
     (folder / "exchange").chmod(0o777)
     path = f"{sys.prefix}/bin:{os.environ['PATH']}"
     with open(folder / "hub.log", "w") as log:
-        hub = subprocess.Popen([f"{sys.prefix}/bin/jupyterhub"], cwd=folder, env={**os.environ, "PATH": path}, stdout=log, stderr=log)
+        hub = subprocess.Popen(
+            [f"{sys.prefix}/bin/jupyterhub"],
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdout=log,
+            stderr=log,
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         while hub.poll() is None:
@@ -143,21 +187,38 @@ def trial(folder, password):
         assert hub.poll() is None, "the hub does not start: is configurable-http-proxy on the PATH?"
         teacher = Account(url, TEACHER, password)
         teacher.run("import os; os.makedirs('cam/source/cam'); os.chdir('cam')")
-        teacher.api("put", f"contents/cam/source/cam/{NAME}", {"type": "notebook", "content": nbformat.read(SOLUTION, as_version=4)})
+        teacher.api(
+            "put",
+            f"contents/cam/source/cam/{NAME}",
+            {"type": "notebook", "content": nbformat.read(SOLUTION, as_version=4)},
+        )
         teacher.nbgrader("generate_assignment", "cam", "--create")
         teacher.nbgrader("release_assignment", "cam")
         with ThreadPoolExecutor() as pool:
             begin = time.perf_counter()
             students = list(pool.map(lambda name: Account(url, name, password), STUDENTS))
-            list(pool.map(lambda s: s.nbgrader("fetch_assignment", "cam", "--course=cam"), students))
+            list(
+                pool.map(lambda s: s.nbgrader("fetch_assignment", "cam", "--course=cam"), students)
+            )
             print(f"log in and fetch, all at once: {time.perf_counter() - begin:.0f} s")
             for name, (peak, wall, cpu) in zip(STUDENTS, pool.map(Account.work, students)):
-                print(f"{name}: notebook {wall:.0f} s, kernel {cpu:.0f} s processor, peak {peak:.0f} MiB")
+                print(
+                    f"{name}: notebook {wall:.0f} s, kernel {cpu:.0f} s processor, peak {peak:.0f} MiB"
+                )
             list(pool.map(lambda s: s.nbgrader("submit", "cam", "--course=cam"), students))
-        print("memory now, in MiB: private, and with the share of what several processes have in common")
-        for line in subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True).stdout.splitlines():
+        print(
+            "memory now, in MiB: private, and with the share of what several processes have in common"
+        )
+        for line in subprocess.run(
+            ["ps", "-eo", "pid=,args="], capture_output=True, text=True
+        ).stdout.splitlines():
             pid, command = line.split(maxsplit=1)
-            for name in ("ipykernel_launcher", "jupyterhub-singleuser", "configurable-http-proxy", "bin/jupyterhub"):
+            for name in (
+                "ipykernel_launcher",
+                "jupyterhub-singleuser",
+                "configurable-http-proxy",
+                "bin/jupyterhub",
+            ):
                 if f"{name} " in f"{command} ":
                     print("  {}: {:.0f}, {:.0f}".format(name, *memory(pid)))
                     break
@@ -169,9 +230,17 @@ def trial(folder, password):
         teacher.nbgrader("release_feedback", "cam")
         for student in students:
             student.nbgrader("fetch_feedback", "cam", "--course=cam")
-            print(student.run("import glob; print('feedback:', *glob.glob('cam/feedback/*/*.html'))").strip())
-        print(teacher.run("import sqlite3; print('points:', *sqlite3.connect('gradebook.db').execute("
-                          "'select sum(auto_score) from grade group by notebook_id'))"))
+            print(
+                student.run(
+                    "import glob; print('feedback:', *glob.glob('cam/feedback/*/*.html'))"
+                ).strip()
+            )
+        print(
+            teacher.run(
+                "import sqlite3; print('points:', *sqlite3.connect('gradebook.db').execute("
+                "'select sum(auto_score) from grade group by notebook_id'))"
+            )
+        )
     except BaseException:
         print((folder / "hub.log").read_text()[-5000:])
         raise

@@ -14,10 +14,14 @@ class MathMLRenderer(IPythonRenderer):
 
     def inline_math(self, body, display="inline"):
         try:
-            markup = convert(body, xmlns="", display=display)  # a namespace would become a prefix in headings
+            markup = convert(
+                body, xmlns="", display=display
+            )  # a namespace would become a prefix in headings
         except Exception as error:
             raise SystemExit(f"no MathML for ${body}$: {error!r}")
-        if left := re.search(r"\\\w*|\$|&(?!#)", markup):  # latex2mathml passes on what it does not know
+        if left := re.search(
+            r"\\\w*|\$|&(?!#)", markup
+        ):  # latex2mathml passes on what it does not know
             raise SystemExit(f"no MathML for ${body}$: it does not know {left[0]}")
         return markup
 
@@ -33,12 +37,18 @@ def prepare(notebook, resources):
     notebook.metadata.title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     notebook.metadata.pop("widgets", None)
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = [o for o in cell.outputs if "application/vnd.jupyter.widget-view+json" not in o.get("data", {})]
+        cell.outputs = [
+            o
+            for o in cell.outputs
+            if "application/vnd.jupyter.widget-view+json" not in o.get("data", {})
+        ]
         figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
         alt = cell.metadata.get("alt", [])
         texts = [alt] if isinstance(alt, str) else alt
         if len(texts) != len(figures):
-            raise SystemExit(f"cell {cell.id}: {len(figures)} figures, but {len(texts)} alternative texts in its metadata 'alt'")
+            raise SystemExit(
+                f"cell {cell.id}: {len(figures)} figures, but {len(texts)} alternative texts in its metadata 'alt'"
+            )
         for figure, text in zip(figures, texts):
             figure.metadata["alt"] = text
     return notebook, resources
@@ -50,4 +60,8 @@ c.FilesWriter.build_directory = "."
 c.HTMLExporter.template_file = str(Path(__file__).with_name("page.html.j2"))
 c.HTMLExporter.exclude_input_prompt = c.HTMLExporter.exclude_output_prompt = True
 c.HTMLExporter.preprocessors = [prepare]
-c.HTMLExporter.filters = {"markdown2html": lambda text: MarkdownWithMath(renderer=MathMLRenderer(escape=False, anchor_link_text="")).render(text)}
+c.HTMLExporter.filters = {
+    "markdown2html": lambda text: MarkdownWithMath(
+        renderer=MathMLRenderer(escape=False, anchor_link_text="")
+    ).render(text)
+}

@@ -23,16 +23,47 @@ for path in (sockets, spec.parent):
 
 data = os.path.abspath(os.environ.get("ISING_DATA", os.devnull))
 parts = ("bin", "lib", "lib64", "pyvenv.cfg")  # not all of /usr: nbgrader's exchange may lie there
-seen = [f"{root}/{part}" for root in ("", "/usr", sys.base_prefix, sys.prefix) for part in parts] + [data]
-kept = ["LANG", "NBGRADER_EXECUTION", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"]
+seen = [
+    f"{root}/{part}" for root in ("", "/usr", sys.base_prefix, sys.prefix) for part in parts
+] + [data]
+kept = [
+    "LANG",
+    "NBGRADER_EXECUTION",
+    "OMP_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+]
 variables = {name: os.environ[name] for name in kept if name in os.environ}
-variables |= ({"ISING_DATA": data} if "ISING_DATA" in os.environ else {}) | {"HOME": "/tmp", "PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
-fence = "bwrap --unshare-all --die-with-parent --clearenv --proc /proc --dev /dev --tmpfs /tmp".split()
+variables |= ({"ISING_DATA": data} if "ISING_DATA" in os.environ else {}) | {
+    "HOME": "/tmp",
+    "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+}
+fence = (
+    "bwrap --unshare-all --die-with-parent --clearenv --proc /proc --dev /dev --tmpfs /tmp".split()
+)
 fence += [word for path in seen for word in ("--ro-bind-try", path, path)]
 fence += [word for item in variables.items() for word in ("--setenv", *item)]
-fence += ["--bind", str(sockets), str(sockets), "--ro-bind", ".", "/submission", "--chdir", "/submission"]
+fence += [
+    "--bind",
+    str(sockets),
+    str(sockets),
+    "--ro-bind",
+    ".",
+    "/submission",
+    "--chdir",
+    "/submission",
+]
 kernel = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-spec.write_text(json.dumps({"argv": fence + kernel, "display_name": "fenced", "language": "python", "interrupt_mode": "message"}))
+spec.write_text(
+    json.dumps(
+        {
+            "argv": fence + kernel,
+            "display_name": "fenced",
+            "language": "python",
+            "interrupt_mode": "message",
+        }
+    )
+)
 
 os.environ["JUPYTER_PATH"] = str(folder)
 c.ExecutePreprocessor.kernel_name = "fenced"
