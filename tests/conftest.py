@@ -25,6 +25,19 @@ sys.path.append(str(TOOLS))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Let pytest-xdist run all that needs the students' kernels in one of its processes.
+
+    The cells of a notebook, which nbval runs, stay together as well.
+    """
+    for item in items:
+        kernels = {"student", "finished", "solved", "judge"} & set(
+            getattr(item, "fixturenames", ())
+        )
+        item.add_marker(pytest.mark.xdist_group("kernels" if kernels else item.path.name))
+
+
 def code_cells(path):
     """Return the code cells of a notebook by their ids, in order."""
     cells = nbformat.read(path, as_version=4).cells
@@ -257,6 +270,7 @@ def tests_restore():
             model.pop()
         for layer in tests_layers:
             model.add(layer)
+        model.compile(loss="categorical_crossentropy", metrics=["accuracy"])
     model.get_layer("phase").activation = keras.activations.softmax
     if any((a != b).any() for a, b in zip(tests_weights, model.get_weights())):
         model.set_weights(tests_weights)

@@ -6,15 +6,19 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import REPO
-from nbformat.v4 import new_code_cell, new_notebook
+from conftest import TOOLS
+from grading import NAME, cell, nbgrader, new_course
+from nbformat.v4 import new_notebook
 
 BWRAP = "bwrap --unshare-all --ro-bind / / true"
+WORKS = shutil.which("bwrap") and subprocess.run(BWRAP.split(), capture_output=True).returncode == 0
+needs_fence = pytest.mark.skipif(not WORKS, reason="needs bubblewrap and user namespaces")
 PROBES = {
-    "read another submission": "open({course!r} + '/submitted/other/cam/tiny.ipynb').read()",
+    "read another submission": "open({course!r} + '/submitted/other/cam/{name}').read()",
     "read the gradebook": "open({course!r} + '/gradebook.db', 'rb').read()",
     "write to the gradebook": "change({course!r} + '/gradebook.db')",
     "write to the source": "open({course!r} + '/source/cam/thief', 'w').close()",
@@ -39,76 +43,102 @@ x = 42
 """
 
 
-def cell(source, name, **fields):
-    metadata = {
-        "schema_version": 3,
-        "grade_id": name,
-        "grade": False,
-        "solution": False,
-        "locked": False,
-        "task": False,
-    }
-    return new_code_cell(source, id=name, metadata={"nbgrader": metadata | fields})
-
-
-@pytest.fixture(scope="module")
-def course(tmp_path_factory):
-    """A course of one tiny exercise with a submission that breaks in, and a server on the loopback interface."""
-    course = tmp_path_factory.mktemp("fence")
-    answer = cell("### BEGIN SOLUTION\nx = 42\n### END SOLUTION", "answer", solution=True)
-    check = cell("assert x == 42", "check", grade=True, locked=True, points=3)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        probes = {
-            name: line.format(course=str(course), port=server.getsockname()[1])
-            for name, line in PROBES.items()
-        }
-        thief = cell(THIEF.format(probes=probes), "answer", solution=True)
-        for place, solution in (
-            ("source", answer),
-            ("submitted/thief", thief),
-            ("submitted/other", answer),
-        ):
-            target = course / place / "cam" / "tiny.ipynb"
-            target.parent.mkdir(parents=True)
-            nbformat.write(new_notebook(cells=[solution, check]), target)
-        nbgrader(course, "generate_assignment", "--create")
-        yield course
-
-
-def nbgrader(course, *command):
-    line = [sys.executable, "-m", "nbgrader", *command, "cam", "--log-level=WARN"]
-    environment = {**os.environ, "SECRET": "token"}
-    done = subprocess.run(
-        line, cwd=course, env=environment, capture_output=True, text=True, timeout=300
+@pytest.fixture
+def course(tmp_path):
+    """A course of one tiny exercise with a submission that breaks in, and a server."""
+    solution = "### BEGIN SOLUTION\nx = 42\n### END SOLUTION"
+    check = cell("assert x == 42", "task_1_check", grade=True, locked=True, points=3)
+    new_course(
+        tmp_path, new_notebook(cells=[cell(solution, "task_1_answer", solution=True), check])
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = {"course": str(tmp_path), "port": server.getsockname()[1], "name": NAME}
+        probes = {name: line.format(**values) for name, line in PROBES.items()}
+        for student, code in (("thief", THIEF.format(probes=probes)), ("other", "x = 42")):
+            target = tmp_path / "submitted" / student / "cam" / NAME
+            target.parent.mkdir(parents=True)
+            cells = [cell(code, "task_1_answer", solution=True), check]
+            nbformat.write(new_notebook(cells=cells), target)
+        yield tmp_path
 
 
-def broken_into(course):
-    """Grade the thief's submission; return what it managed to do, and its points."""
-    nbgrader(course, "autograde", "--student=thief", "--force")
-    cells = nbformat.read(
-        course / "autograded" / "thief" / "cam" / "tiny.ipynb", as_version=4
-    ).cells
+def broken_into(course, **how):
+    """Grade the thief's submission; return what it did, its points, and what is printed."""
+    command = ("autograde", "cam", "--student=thief", "--force")
+    said = nbgrader(course, *command, SECRET="token", ISING_DATA=os.devnull, **how)
+    cells = nbformat.read(course / "autograded" / "thief" / "cam" / NAME, as_version=4).cells
     done = "".join(output.get("text", "") for output in cells[0].outputs).splitlines()
     with sqlite3.connect(course / "gradebook.db") as db:
-        (points,) = db.execute(
-            "SELECT auto_score FROM grade WHERE auto_score IS NOT NULL"
-        ).fetchone()
+        (points,) = db.execute("SELECT auto_score FROM grade WHERE auto_score > 0").fetchone()
         renamed = db.execute("SELECT 1 FROM student WHERE first_name = 'thief'").fetchall()
-        db.execute("UPDATE student SET first_name = NULL")
     assert bool(renamed) == ("write to the gradebook" in done)
-    return done, points
+    return done, points, said.splitlines()
 
 
-def test_without_a_fence_a_submission_can_do_everything(course):
-    assert broken_into(course) == (list(PROBES), 3)
+@pytest.fixture
+def without_bwrap(tmp_path_factory):
+    """A PATH with everything that is needed here but bubblewrap."""
+    folder = tmp_path_factory.mktemp("bin")
+    for name in ("sh", "env", "git", "uname"):
+        if shutil.which(name):
+            (folder / name).symlink_to(shutil.which(name))
+    return f"{Path(sys.executable).parent}{os.pathsep}{folder}"
 
 
-@pytest.mark.skipif(
-    not shutil.which("bwrap") or subprocess.run(BWRAP.split(), capture_output=True).returncode != 0,
-    reason="needs bubblewrap and user namespaces",
-)
+def test_without_a_fence_a_submission_can_do_everything_and_the_first_line_says_so(
+    course, without_bwrap
+):
+    done, points, said = broken_into(course, PATH=without_bwrap)
+    assert (done, points) == (list(PROBES), 3)
+    reason = "bubblewrap is missing (Debian, Ubuntu: sudo apt install bubblewrap)"
+    assert said[0] == f"No fence, submissions run with your rights: {reason}."
+    assert sum("No fence" in line for line in said) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a shell script in place of bwrap")
+def test_a_fence_that_the_system_forbids_is_told_with_the_reason(course, without_bwrap):
+    forbidden = Path(without_bwrap.split(os.pathsep)[1]) / "bwrap"
+    forbidden.write_text(
+        "#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1"
+    )
+    forbidden.chmod(0o755)
+    said = broken_into(course, PATH=without_bwrap)[2]
+    assert "bwrap: setting up uid map: Permission denied (Ubuntu: AppArmor" in said[0]
+
+
+@needs_fence
 def test_in_the_fence_it_can_do_nothing_and_gets_its_points(course):
-    shutil.copy(REPO / "tests" / "fence.py", course / "nbgrader_config.py")
-    assert broken_into(course) == ([], 3)
+    done, points, said = broken_into(course)
+    assert (done, points) == ([], 3)
+    assert not any("No fence" in line for line in said)
+
+
+@needs_fence
+def test_a_python_behind_two_links_is_followed(course, tmp_path_factory):
+    """As with pyenv, uv and /usr/local/bin: links to links in other folders."""
+    folder = tmp_path_factory.mktemp("python")
+    python = os.path.realpath(sys.executable)
+    for place in ("first", "second"):
+        (folder / place).mkdir()
+        (folder / place / "python3").symlink_to(python)
+        python = str(folder / place / "python3")
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder / ".venv")], check=True)
+    lib = folder / ".venv" / "lib"
+    shutil.rmtree(lib)
+    lib.symlink_to(Path(sys.prefix) / "lib")  # with all that is installed here
+    linked = str(folder / ".venv" / "bin" / "python3")
+    assert os.readlink(linked) == python
+    assert broken_into(course, python=linked)[:2] == ([], 3)
+
+
+def test_the_configuration_without_a_data_file_says_what_that_means(course):
+    nothing = {name: "" for name in ("SECRET",)}
+    environment = {key: value for key, value in os.environ.items() if key != "ISING_DATA"}
+    command = [sys.executable, "-m", "nbgrader", "autograde", "cam", "--student=other"]
+    done = subprocess.run(
+        command, cwd=course, env=environment | nothing, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[0].startswith("ISING_DATA is not set")
+    assert (TOOLS / "nbgrader_config.py").read_bytes() == (
+        course / "nbgrader_config.py"
+    ).read_bytes()

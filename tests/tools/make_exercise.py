@@ -3,8 +3,8 @@
 It takes the stub for the blanks from nbgrader's configuration, where it stands once.
 """
 
-c = get_config()  # noqa: F821 (nbconvert defines it)
-load_subconfig("nbgrader_config.py")  # noqa: F821
+c = get_config()
+load_subconfig("nbgrader_config.py")
 
 c.NbConvertApp.notebooks = ["solution_12_3_cam.ipynb"]
 c.NbConvertApp.output_base = "exercise_12_3_cam"

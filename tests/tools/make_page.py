@@ -1,4 +1,7 @@
-"""Configuration of `jupyter nbconvert --config tests/make_page.py`: a page of the solution that needs no network."""
+"""Configuration of `jupyter nbconvert --config tests/tools/make_page.py`.
+
+It makes a page of the solution that needs no network.
+"""
 
 import re
 from pathlib import Path
@@ -6,49 +9,56 @@ from pathlib import Path
 from latex2mathml.converter import convert
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-c = get_config()  # noqa: F821 (nbconvert defines it)
+c = get_config()
 
 
 class MathMLRenderer(IPythonRenderer):
-    """Markdown to HTML with formulas as MathML. One that cannot be converted ends the conversion."""
+    """Markdown to HTML with formulas as MathML. One that cannot be converted is an error."""
 
     def inline_math(self, body, display="inline"):
         try:
-            markup = convert(
-                body, xmlns="", display=display
-            )  # a namespace would become a prefix in headings
+            markup = convert(body, xmlns="", display=display)  # xmlns would be a prefix in headings
         except Exception as error:
-            raise SystemExit(f"no MathML for ${body}$: {error!r}")
-        if left := re.search(
-            r"\\\w*|\$|&(?!#)", markup
-        ):  # latex2mathml passes on what it does not know
+            raise SystemExit(f"no MathML for ${body}$: {error!r}") from None
+        left = re.search(r"\\\w*|\$|&(?!#)", markup)  # latex2mathml passes on what it does not know
+        if left:
             raise SystemExit(f"no MathML for ${body}$: it does not know {left[0]}")
         return markup
 
     def block_math(self, body):
-        return self.inline_math(body, "block")
+        return f'<div class="formula">{self.inline_math(body, "block")}</div>'
 
     def latex_environment(self, name, body):
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
 
 
+def to_html(text):
+    """Return Markdown as HTML with MathML."""
+    renderer = MathMLRenderer(escape=False, anchor_link_text="")
+    return MarkdownWithMath(renderer=renderer).render(text)
+
+
+def belongs_on_the_page(output):
+    """Say whether an output is neither a widget, which needs scripts, nor a full progress bar."""
+    data = output.get("data", {})
+    widget = "application/vnd.jupyter.widget-view+json" in data
+    return not widget and "<progress" not in data.get("text/html", "")
+
+
 def prepare(notebook, resources):
-    """Give the page its title and each figure its alternative text, and take out widgets, which need scripts."""
+    """Give the page its title and each figure its alternative text; take out what is not for it."""
     notebook.metadata.title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     notebook.metadata.pop("widgets", None)
-    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-        cell.outputs = [
-            o
-            for o in cell.outputs
-            if "application/vnd.jupyter.widget-view+json" not in o.get("data", {})
-        ]
-        figures = [o for o in cell.outputs if "image/png" in o.get("data", {})]
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [output for output in cell.outputs if belongs_on_the_page(output)]
+        figures = [output for output in cell.outputs if "image/png" in output.get("data", {})]
         alt = cell.metadata.get("alt", [])
         texts = [alt] if isinstance(alt, str) else alt
         if len(texts) != len(figures):
-            raise SystemExit(
-                f"cell {cell.id}: {len(figures)} figures, but {len(texts)} alternative texts in its metadata 'alt'"
-            )
+            counts = f"{len(figures)} figures, but {len(texts)} alternative texts"
+            raise SystemExit(f"cell {cell.id}: {counts} in its metadata 'alt'")
         for figure, text in zip(figures, texts):
             figure.metadata["alt"] = text
     return notebook, resources
@@ -60,8 +70,4 @@ c.FilesWriter.build_directory = "."
 c.HTMLExporter.template_file = str(Path(__file__).with_name("page.html.j2"))
 c.HTMLExporter.exclude_input_prompt = c.HTMLExporter.exclude_output_prompt = True
 c.HTMLExporter.preprocessors = [prepare]
-c.HTMLExporter.filters = {
-    "markdown2html": lambda text: MarkdownWithMath(
-        renderer=MathMLRenderer(escape=False, anchor_link_text="")
-    ).render(text)
-}
+c.HTMLExporter.filters = {"markdown2html": to_html}
