@@ -753,9 +753,7 @@ WRONG = {
             "plt.close": row(then=f"{WALLS}\nplt.close()"),
             "a figure of its own": "figure, axes = plt.subplots(1, 4)\n" + row(),
         },
-        "x_near is no longer what the notebook has given": {
-            "spins changed": "x_near[i] *= -1\n" + row(),
-        },
+        "draw_row changes x_near": {"spins changed": "x_near[i] *= -1\n" + row()},
         "draw_row changes cams or evidence": {"maps changed": "evidence[i] /= limit\n" + row()},
         "draw_row stops: ValueError": {"scale turned over": row(vmin="limit", vmax="-limit")},
         "draw_row stops in line 4, `axes[1].imshow(cams[i], ": {
