@@ -94,15 +94,15 @@ def speckled(*slices, start="np.ones((32, 32))", value=-1):
 
 RIGHT = {
     "task-1": {
-        "keras.Model, tensors and variables": f"""
-            feature_maps = {LAST}(x_near)
-            weights, bias = model.get_layer("phase").kernel, model.get_layer("phase").bias""",
         "a new input, layer calls": """
             h = start = keras.Input((32, 32))
             for name in ("image", "conv_1", "conv_2", "pool", "conv_3", "last_conv"):
                 h = model.get_layer(name)(h)
             feature_maps = keras.Model(start, h).predict(x_near, verbose=0)
             weights, bias = model.get_weights()[-2:]""",
+        "keras.Model, tensors and variables": f"""
+            feature_maps = {LAST}(x_near)
+            weights, bias = model.get_layer("phase").kernel, model.get_layer("phase").bias""",
         "layer by layer": f"""
             h = x_near
             for layer in model.layers:
