@@ -26,6 +26,9 @@ sys.path.append(str(TOOLS))
 # nbgrader looks for alembic on the PATH.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, instead of all for each
+    for variable in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 # These files share the kernels in which students' notebooks have run.
 KERNELS = set("test_answers test_small_changes test_given test_notebooks test_part_b".split())
