@@ -706,6 +706,9 @@ WRONG = {
                 "evidence[i], norm=plt.matplotlib.colors.SymLogNorm(1, vmin=-limit, vmax=limit),",
             ),
         },
+        "has the colour map twilight, whose two ends are alike": {
+            "cyclic": row(cmap="'twilight'"),
+        },
         "has the colour map viridis, which has no extreme in its middle": {
             "a sequential map": row(cmap="'viridis'"),
         },
@@ -794,7 +797,6 @@ WRONG = {
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
         "returns has zeros beyond the edges": {"zeros": PADDED.format("constant")},
         "returns repeats its edges": {"edges": PADDED.format("edge")},
-        "returns is reflected at its edges": {"reflected": PADDED.format("reflect")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
@@ -878,25 +880,26 @@ WRONG = {
     },
     "task-8": {
         "returns has zeros around it": {"zeros": KERAS_PAD.format("constant")},
-        "returns has zeros in its new columns": {
-            "columns": wrap(
-                columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
-            ),
-        },
         "returns is reflected": {"reflected": KERAS_PAD.format("reflect")},
         "returns repeats its edges": {"edges": KERAS_PAD.format("symmetric")},
-        "returns repeats its first and last rows": {"rows": wrap("x[:, :1], x, x[:, -1:]")},
-        "returns repeats its first and last columns": {
-            "columns": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
-        },
         "returns is not x with what the periodic lattice has": {
+            "rows exchanged": wrap("x[:, :1], x, x[:, -1:]"),
+            "columns exchanged": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
+            "zeros in the columns": wrap(
+                columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
+            ),
+            "zeros in the corners": """
+                rows = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
+                tall = keras.ops.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
+                wide = keras.ops.concatenate([x[:, :, -1:], 0 * x, x[:, :, :1]], axis=2)
+                return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))""",
             "off by one": wrap("x[:, -2:-1], x, x[:, 1:2]"),
             "columns off by one": wrap(columns="x[:, :, -2:-1], x, x[:, :, 1:2]"),
             "both above": wrap("x[:, -1:], x[:, :1], x"),
             "both at the right": wrap(columns="x, x[:, :, :1], x[:, :, -1:]"),
             "the middle turned over": wrap("x[:, -1:], -x, x[:, :1]"),
         },
-        "returns has no new columns": {"rows only": wrap(columns="")},
+        "returns has the shape (2, 8, 8, 3), not (2, 8, 10, 3)": {"rows only": wrap(columns="")},
         "returns is x: nothing is added": {"nothing": "return x"},
         "returns has the shape (2, 6, 10, 3), not (2, 8, 10, 3)": {"columns only": wrap(rows="")},
         "returns has the shape (2, 7, 9, 3), not (2, 8, 10, 3)": {
@@ -904,13 +907,6 @@ WRONG = {
         },
         "returns has the shape (2, 10, 12, 3), not (2, 8, 10, 3)": {
             "by two": wrap("x[:, -2:], x, x[:, :2]", "x[:, :, -2:], x, x[:, :, :2]"),
-        },
-        "returns has wrong corners": {
-            "corners": """
-                rows = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
-                tall = keras.ops.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
-                wide = keras.ops.concatenate([x[:, :, -1:], 0 * x, x[:, :, :1]], axis=2)
-                return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))""",
         },
         "Wrap stops in line 5, `x = keras.ops.concatenate([x[:, -1], x, x[:, 0]]": {
             "no colon": wrap("x[:, -1], x, x[:, 0]"),

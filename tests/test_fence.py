@@ -65,7 +65,7 @@ def course(tmp_path):
 def broken_into(course, **how):
     """Grade the thief's submission; return what it did, its points, and what is printed."""
     command = ("autograde", "cam", "--student=thief", "--force")
-    said = nbgrader(course, *command, SECRET="token", ISING_DATA=os.devnull, **how)
+    said = nbgrader(course, *command, SECRET="token", ISING_DATA=__file__, **how)
     cells = nbformat.read(course / "autograded" / "thief" / "cam" / NAME, as_version=4).cells
     done = "".join(output.get("text", "") for output in cells[0].outputs).splitlines()
     with sqlite3.connect(course / "gradebook.db") as db:
@@ -139,6 +139,10 @@ def test_the_configuration_without_a_data_file_says_what_that_means(course):
         command, cwd=course, env=environment | nothing, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[0].startswith("ISING_DATA is not set")
+    empty = subprocess.run(
+        command, cwd=course, env=environment | {"ISING_DATA": ""}, capture_output=True, text=True
+    )
+    assert empty.returncode and "ISING_DATA names nothing, which is no file" in empty.stderr
     assert (TOOLS / "nbgrader_config.py").read_bytes() == (
         course / "nbgrader_config.py"
     ).read_bytes()

@@ -151,7 +151,7 @@ def why_no_fence():
     if trial.returncode == 0:
         return None
     reason = trial.stderr.strip() or f"bwrap ends with {trial.returncode}"
-    return f"{reason} (Ubuntu: AppArmor forbids it, see the README's table)"
+    return f"{reason} (Ubuntu: AppArmor forbids it, see the README)"
 
 
 def chain_of(path):
@@ -184,7 +184,7 @@ def make_fence(c):
     for name in ("LANG", "NBGRADER_EXECUTION", *QUIET_AND_SMALL):
         if name in os.environ:
             variables[name] = os.environ[name]
-    if "ISING_DATA" in os.environ:
+    if os.path.isfile(os.environ.get("ISING_DATA", "")):
         variables["ISING_DATA"] = os.path.abspath(os.environ["ISING_DATA"])
         seen.append(variables["ISING_DATA"])
 
@@ -238,8 +238,11 @@ def configure(c):
 
     if "autograde" in sys.argv:
         os.environ.update(QUIET_AND_SMALL)
-        if "ISING_DATA" not in os.environ:
+        path = os.environ.get("ISING_DATA")
+        if path is None:
             say_once("ISING_DATA is not set: every submission makes its own data, which is slow.")
+        elif not os.path.isfile(path):
+            sys.exit(f"ISING_DATA names {path or 'nothing'}, which is no file: name the data file.")
     reason = why_no_fence()
     if reason is None:
         make_fence(c)
@@ -270,26 +273,38 @@ def reasons_of(student):
         errors = re.findall(r"^ *([\w.]+(?:Error|Exception): .*)$", text, re.M)
         return [f"not graded: {errors[-1] if errors else f'see {log}'}"]
     reasons = []
-    cells = nbformat.read(graded, as_version=4).cells
+    cells = {
+        cell.metadata.nbgrader.grade_id: cell
+        for cell in nbformat.read(graded, as_version=4).cells
+        if "nbgrader" in cell.metadata
+    }
     with Gradebook(GRADEBOOK) as gradebook:
         notebook = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student)
         for grade in notebook.grades:
-            task = f"Task {grade.name.split('_')[1]}"
-            (cell,) = [
-                c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade.name
-            ]
+            number = grade.name.split("_")[1]
             if grade.needs_manual_grade:
-                reasons.append(f"{task}: to be graded by hand")
+                reasons.append(f"Task {number}: to be graded by hand")
             elif grade.score < grade.max_score:
-                reasons.append(f"{task}: {what_is_said_by(cell)}")
+                answer = cells.get(f"task_{number}_answer")
+                reasons.append(f"Task {number}: {why_less(grade, answer, cells[grade.name])}")
     return reasons
 
 
-def what_is_said_by(cell):
-    """Return what the outputs of a graded cell say, in a line."""
-    if cell.metadata.nbgrader.solution:
+def why_less(grade, answer, check):
+    """Return why a task has less than all points, in a line."""
+    if grade.manual_score is not None:
+        return f"{grade.score:g} of {grade.max_score:g} points by hand"
+    if answer is check:
         return "no answer"
-    for output in cell.get("outputs", []):
+    for output in answer.outputs if answer else []:
+        if output.output_type == "error" and output.ename != "Stop":
+            return f"its cell stops with {output.ename}: {output.evalue}".split("\n")[0]
+    return what_is_said_by(check)
+
+
+def what_is_said_by(check):
+    """Return what the outputs of a graded check say, in a line."""
+    for output in check.get("outputs", []):
         if output.output_type == "error":
             return output.evalue.split("\n")[0] or output.ename
         if output.get("name") == "stderr":
@@ -300,7 +315,8 @@ def what_is_said_by(cell):
 def report():
     """Print everybody whose score is not complete, with the reason."""
     with Gradebook(GRADEBOOK) as gradebook:
-        for folder in sorted(Path("submitted").iterdir()):
+        folders = Path("submitted").iterdir()
+        for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
             student = folder.name
             try:
                 score = gradebook.find_submission(ASSIGNMENT, student).score
