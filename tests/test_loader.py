@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 import requests
 import trustme
-from conftest import SOLUTION, code_cells, load_cells
+from conftest import LOADER, SOLUTION, code_cells, load_cells
 
 # The installed gdown; before 6.3 it has no limit of time.
 OLD = tuple(map(int, version("gdown").split(".")[:2])) < (6, 3)
@@ -209,7 +209,7 @@ def loader(monkeypatch, tmp_path):
     """The notebook's loader in an empty folder, for small data sets."""
     monkeypatch.delenv("ISING_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    namespace = load_cells("load", simulate_ising=quick_simulation)
+    namespace = load_cells(*LOADER, simulate_ising=quick_simulation)
     assert namespace["PATIENCE"] == 30
     namespace.update(SMALL)
     return namespace
@@ -528,7 +528,7 @@ def start(folder, url, before=(), **changes):
     small = {**SMALL, **changes, "SEED": 0, "T_C": T_C, "NEAR": 0.1}
     code = [
         "import numpy as np",
-        *(cells[id].source for id in ("simulate", "load")),
+        *(cells[id].source for id in ("simulate", *LOADER)),
         *(
             f"{name} = np.asarray({np.asarray(value).tolist()})[()]"
             for name, value in small.items()
@@ -651,7 +651,7 @@ def test_no_route(tmp_path):
     """The real link from a network namespace in which nothing is up."""
     before = ["unshare", "--user", "--map-root-user", "--net"]
     skip_unless(before)
-    url = load_cells("load")["DATA_URL"]
+    url = load_cells("download")["DATA_URL"]
     out = start(tmp_path, url, before=before).communicate(timeout=60)[0]
     assert "no connection" in out and RESULT in out
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import EXERCISE, Kernel, code_cells
+from conftest import EXERCISE, LOADER, Kernel, code_cells
 
 MATPLOTLIBRC = """
 image.origin: lower
@@ -23,7 +23,8 @@ SETTINGS = {
     "HOME": "/dev/null",  # cannot be written, not even by root
 }
 # Up to the figure of Task 4, without training, on which none of this depends.
-CELLS = "quiet setup simulate load load-now split show model test near helpers".split()
+CELLS = ["quiet", "setup", "simulate", *LOADER]
+CELLS += "load-now split show model test near helpers".split()
 TASKS = "task-1-answer task-1-check task-2-answer task-2-check draw task-4-answer task-4-check"
 
 

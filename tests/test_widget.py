@@ -13,12 +13,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import SOLUTION, code_cells
+from conftest import LOADER, SOLUTION, code_cells
 
 # What the sliders need, on a small data set and without training, on which they do not depend.
-WIDGET = (
-    "quiet setup simulate load load-now split show model test near helpers exact bayes networks"
-)
+WIDGET = f"quiet setup simulate {' '.join(LOADER)} load-now split show model test near helpers"
+WIDGET += " exact bayes networks"
 SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
 MENDED = "mended, wrong_below = model, 0"
 FAILING = 'run_check(lambda: require(False, "This is wrong."), "")'
@@ -129,7 +128,7 @@ def test_moving_a_slider_changes_the_picture(lab, folder, page):
 
 def test_a_failing_check_is_one_line(lab, folder, page):
     cells = code_cells(SOLUTION)
-    sources = [cells[id].source for id in ("quiet", "setup", "load", "helpers")]
+    sources = [cells[id].source for id in ("quiet", "setup", *LOADER, "helpers")]
     nbformat.write(notebook(*sources, FAILING), folder / "check.ipynb")
     (shown,) = run_all(page, lab, "check.ipynb")
     assert shown.strip() == "This is wrong."

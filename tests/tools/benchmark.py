@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_expit
 
 sys.path.append(str(Path(__file__).parents[1]))
-from conftest import SOLUTION, Kernel, code_cells
+from conftest import LOADER, SOLUTION, Kernel, code_cells
 
 SEEDS = [int(seed) for seed in sys.argv[1:]] or [0, 1, 2]
 CELLS = {id: cell.source for id, cell in code_cells(SOLUTION).items()}
@@ -118,8 +118,8 @@ def main():
         for id in ("quiet", "setup"):
             exec(CELLS[id], ns)
     ns["plt"].switch_backend("agg")
-    exec(CELLS["simulate"], ns)
-    exec(CELLS["load"], ns)
+    for id in ("simulate", *LOADER):
+        exec(CELLS[id], ns)
     compare_recipes(ns)
     compare_sizes(ns)
 
