@@ -687,7 +687,7 @@ WRONG = {
         "axes[3] (D) is another way up than axes[0]": {
             "turned": row(then=f"{WALLS}\naxes[3].invert_yaxis()"),
         },
-        "axes[2] (M_para) shows only a part": {
+        "axes[2] (M_para) does not show 0 to 32 sites both ways": {
             "a part": row(then=f"{WALLS}\naxes[2].set_xlim(0, 16)"),
         },
         "axes[1] (M_ferro) is not on one linear scale from -limit to limit": {
@@ -795,8 +795,6 @@ WRONG = {
         "returns counts each bond twice": {"every bond twice": energy(FOUR, "")},
         "returns is half of what it should be": {"a quarter": energy(FOUR, "/ 4")},
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
-        "returns has zeros beyond the edges": {"zeros": PADDED.format("constant")},
-        "returns repeats its edges": {"edges": PADDED.format("edge")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
@@ -811,6 +809,9 @@ WRONG = {
         "returns is the energy of whole lattices": {"whole": "return energy(spins)"},
         "returns has the shape (), not (3, 32, 32)": {"one number": "return spins.sum()"},
         "returns is not half of the four bond energies": {
+            "zeros beyond the edges": PADDED.format("constant"),
+            "repeated at the edges": PADDED.format("edge"),
+            "reflected at the edges": PADDED.format("reflect"),
             "the other two neighbours": energy([(-1, 1), (-1, 2)], ""),
             "two neighbours, halved": energy([(1, 1), (1, 2)]),
             "one neighbour": energy([(1, 1)]),

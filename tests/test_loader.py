@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
@@ -55,6 +56,15 @@ def npz(compress=False, **arrays):
     return file.getvalue()
 
 
+def zipped(**members):
+    """Return the bytes of a zip archive whose members are named like arrays, and are none."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return file.getvalue()
+
+
 def sorted_within(*ends):
     """Return temperatures that are sorted within each of the parts that end at some places."""
     parts = np.split(T, ends)
@@ -75,6 +85,7 @@ BAD = {  # content of a bad file, and the words that name its fault
     "another format": (b"\x93NUMPY" + bytes(500), "is not an npz file"),
     "wrong keys": (npz(C=None, T=None, spins=spins), "has no C, but spins"),
     "no temperatures": (npz(T=None), "has no T, but C"),
+    "text in place of arrays": (zipped(C=b"spins", T=b"2.2 2.3"), "T are not numbers, but of the"),
     "no arrays": (npz(C=None, T=None), "has no C, but nothing"),
     "wrong shape": (npz(C=spins[:, :16]), "has C (800, 16, 32) and T (800,)"),
     "one lattice": (npz(C=spins[0], T=np.float64(2)), "has T of shape (), which should be (n,)"),
@@ -98,14 +109,17 @@ BAD = {  # content of a bad file, and the words that name its fault
     "too many": (npz(T=rng.permutation(np.linspace(2.1, 2.4, N))), "800 different temperatures"),
     "sorted": (npz(T=np.sort(T)), BOTH_SIDES),
     "sorted, falling": (npz(T=np.sort(T)[::-1]), BOTH_SIDES),
-    "training and test each sorted": (npz(T=sorted_within(N_TRAIN)), "is not shuffled"),
-    "sorted but for the near ones": (npz(T=np.r_[sorted_within(600)]), "is not shuffled"),
+    "training and test each sorted": (npz(T=sorted_within(N_TRAIN)), "of different T: shuffle"),
+    "sorted but for the near ones": (npz(T=np.r_[sorted_within(600)]), "of different T: shuffle"),
     "one temperature": (npz(T=np.full(N, 2.2)), ONE_PHASE),
     "one phase": (npz(T=np.where(T > T_C, 2.1, T)), ONE_PHASE),
     "one phase to train on": (npz(T=np.where((T < T_C) & ~is_test, 2.5, T)), ONE_PHASE),
     "none near Tc above": (npz(T=np.where(T == 2.3, 2.5, T)), BOTH_SIDES),
     "none near Tc to test on": (npz(T=np.where((T == 2.2) & is_test, 2.0, T)), BOTH_SIDES),
-    "another share to test on": (npz(T=np.where((T != 2.2) & is_test, 2.3, T)), "is not shuffled"),
+    "another share to test on": (
+        npz(T=np.where((T != 2.2) & is_test, 2.3, T)),
+        "of different T: shuffle",
+    ),
 }
 
 
@@ -252,7 +266,7 @@ def assert_simulated(loader, url, words, capsys):
     (why,) = [line for line in lines if "Download failed" in line]  # behind a progress bar
     why = why.partition("Download failed")[2]
     assert words in why and len(why) < 150 and "Error" not in why
-    assert "a file ising_data.npz put here would come first" in out.out
+    assert "a good ising_data.npz in this folder would come first" in out.out
     assert files() == ["ising_simulated.npz"] and not out.err
     assert lines[-1] == f"Using simulated data: {N} lattices."
     loader["simulate_ising"] = None
@@ -464,7 +478,7 @@ def test_a_bad_file_named_by_ising_data_is_an_error(
         loader["load_ising_data"](url=serve().url)
     line = str(error.value)
     assert str(path) in line and words in line and "\n" not in line and len(line) < 300
-    assert "Replace this file, or unset ISING_DATA" in line  # the way out
+    assert "Let it name a data file, or unset it" in line  # the way out
     assert error.value._render_traceback_() == [line]  # what Jupyter shows of it
     assert files() == [] and files(path.parent) == before
 
@@ -651,7 +665,7 @@ def test_no_route(tmp_path):
     """The real link from a network namespace in which nothing is up."""
     before = ["unshare", "--user", "--map-root-user", "--net"]
     skip_unless(before)
-    url = load_cells("download")["DATA_URL"]
+    url = load_cells("read", "download")["DATA_URL"]
     out = start(tmp_path, url, before=before).communicate(timeout=60)[0]
     assert "no connection" in out and RESULT in out
 
