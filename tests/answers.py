@@ -795,6 +795,7 @@ WRONG = {
         "returns counts each bond twice": {"every bond twice": energy(FOUR, "")},
         "returns is half of what it should be": {"a quarter": energy(FOUR, "/ 4")},
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
+        "returns has no bonds across the edges": {"zeros beyond": PADDED.format("constant")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
@@ -809,7 +810,6 @@ WRONG = {
         "returns is the energy of whole lattices": {"whole": "return energy(spins)"},
         "returns has the shape (), not (3, 32, 32)": {"one number": "return spins.sum()"},
         "returns is not half of the four bond energies": {
-            "zeros beyond the edges": PADDED.format("constant"),
             "repeated at the edges": PADDED.format("edge"),
             "reflected at the edges": PADDED.format("reflect"),
             "the other two neighbours": energy([(-1, 1), (-1, 2)], ""),
@@ -860,7 +860,7 @@ WRONG = {
             "too many": speckled("::2, ::2"),
         },
         "specks has 0 flipped spins and the energy -2048": {"ordered": speckled()},
-        "pairs of flipped spins that are neighbours": {
+        "pair(s) of flipped spins that are neighbours": {
             "a block": speckled(":8, :8"),
             "stripes": "specks = stripes.copy()",
             "across the boundary": speckled("0, ::4", "31, ::4", "4:28:4, ::4"),

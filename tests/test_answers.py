@@ -40,12 +40,48 @@ def test_right_answer_passes(judge, task, name):
     assert_passes(task, *judge(task, RIGHT[task][name]))
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_an_answer_may_be_changed_after_later_cells_have_run(judge, solved, task):
+    """The guard takes no other right answer for a change of what is given."""
+    judge(task, list(RIGHT[task].values())[-1])
+    for later in TASKS[TASKS.index(task) :]:
+        check = solved(0).run(code_cells(EXERCISE)[f"{later}-check"].source)
+        assert_passes(later, {"error": ""}, check)
+
+
 @pytest.mark.parametrize("seed", [1, 2, "other"])
 def test_right_answers_pass_with_other_seeds_and_data(judge, seed):
     """What passes for a student passes for the grader, whose network is another one."""
     for task, name in RIGHT_ROWS:
         if task not in ("task-5", "task-8"):  # on which nothing of this has an influence
             assert_passes(task, *judge(task, RIGHT[task][name], seed))
+
+
+def test_tensors_serve_later_cells_too(judge, solved):
+    """Feature maps, weights and biases as TensorFlow hands them out, without NumPy."""
+    kernel, cells = solved(0), code_cells(EXERCISE)
+    judge(
+        "task-1",
+        """
+feature_model = keras.Model(model.inputs, model.get_layer("last_conv").output)
+feature_maps = feature_model(x_near)
+weights, bias = model.get_layer("phase").weights
+""",
+    )
+    kernel.do("cams = feature_maps @ weights + bias\nevidence = cams[..., 1] - cams[..., 0]")
+    assert kernel.do("print(isinstance(cams, np.ndarray))")["stdout"] == "False\n"
+    ids = list(cells)
+    for id in ids[ids.index("task-2-check") :]:
+        if not id.endswith("-answer"):
+            out = kernel.run(cells[id].source)
+            assert not out["error"], f"{id}: {out['error']}"
+
+
+def test_a_value_from_before_an_error_is_called_so(judge):
+    _, check = judge("task-2", "cams = cams + 1\nnew = undefined")
+    assert_one_line(check, "The cell before stopped with an error: is this an older value?")
+    _, check = judge("task-2", "cams = cams + 1")
+    assert "older value" not in check["error"]
 
 
 def assert_one_line(check, words):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from conftest import EXERCISE, code_cells, draws_only
-from names import GUARDS_OWN, Names, cells_with_names, needed, relied_on, tables
+from names import ANSWERS, GUARDS_OWN, Names, cells_with_names, needed, relied_on, tables
 
 CELLS = code_cells(EXERCISE)
 WITH_NAMES = cells_with_names({id: cell.source for id, cell in CELLS.items()})
@@ -41,12 +41,11 @@ def test_the_tables_name_the_cells_that_give_it():
 
 def test_names_flow_forward():
     """No cell needs what a later one, or a folded one that only draws, has set."""
-    blanks = "feature_maps weights bias cams evidence answer specks get_ipython display".split()
-    blanks += "correct_below correct_above wrong_below wrong_above draw_row Wrap".split()
+    known = ANSWERS | {"get_ipython", "display"}
     for position, (id, _) in enumerate(WITH_NAMES):
         for name, giver in relied_on(position, WITH_NAMES).items():
             if giver is None:
-                assert hasattr(builtins, name) or name in blanks, f"{name} in {id}"
+                assert hasattr(builtins, name) or name in known, f"{name} in {id}"
             elif giver != position:
                 assert not draws_only(CELLS[WITH_NAMES[giver][0]]), f"{name} in {id}"
 
