@@ -5,6 +5,8 @@ stands in place of the line to be replaced or, if it begins with def, class or d
 the whole function or class. Every other task is answered as in the solution.
 """
 
+import textwrap
+
 STUB = "raise Stop('your code here')  # replace this line"
 
 LAYER = "keras.Model(model.inputs, model.get_layer({!r}).output)"
@@ -409,7 +411,7 @@ WRONG = {
         "np is no longer what the notebook has given": {"np": TASK_1 + "np = feature_maps"},
     },
     "task-2": {
-        "cams lacks the bias, or has the sum of both": {
+        "cams lacks the bias of each class": {
             "without": maps("feature_maps @ weights"),
             "sum of the biases": maps("feature_maps @ weights + bias.sum()"),
         },
@@ -797,6 +799,7 @@ WRONG = {
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
         "returns has no bonds across the edges": {"zeros beyond": PADDED.format("constant")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
+        "returns has half of two bonds": {"two neighbours, halved": energy([(1, 1), (1, 2)])},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
         "returns counts like neighbours only": {
@@ -813,7 +816,6 @@ WRONG = {
             "repeated at the edges": PADDED.format("edge"),
             "reflected at the edges": PADDED.format("reflect"),
             "the other two neighbours": energy([(-1, 1), (-1, 2)], ""),
-            "two neighbours, halved": energy([(1, 1), (1, 2)]),
             "one neighbour": energy([(1, 1)]),
             "the next nearest": energy(DIAGONALS),
             "two sites away": energy([(2, 1), (-2, 1), (2, 2), (-2, 2)]),
@@ -956,5 +958,29 @@ WRONG = {
         },
         "`sys.exit('bye')`: SystemExit: bye": {"sys.exit": "import sys\nsys.exit('bye')"},
         "Wrap is missing": {"left empty": "del Wrap"},
+    },
+}
+
+# The notebook's Wrap has its rows already; these answers to Task 8 begin at the beginning.
+WHOLE_WRAP = '''class Wrap(keras.layers.Layer):
+    """Continue pictures (n, height, width, channels) periodically by one site on each side."""
+
+    def call(self, x):
+'''
+for ways in (RIGHT["task-8"], *WRONG["task-8"].values()):
+    for name, code in ways.items():
+        code = textwrap.dedent(code).strip("\n")
+        if not code.startswith(("class ", "def ", "del ")):
+            ways[name] = WHOLE_WRAP + textwrap.indent(code, 8 * " ")
+
+RIGHT["task-8"]["the columns"] = """
+    return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)"""
+WRONG["task-8"] |= {
+    "returns has the shape (2, 8, 8, 3), not (2, 8, 10, 3).": {"no columns": "return x"},
+    "returns has the shape (2, 10, 8, 3), not (2, 8, 10, 3)": {
+        "rows again": "return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)",
+    },
+    "`return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2": {
+        "no slices": "return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2)",
     },
 }

@@ -79,9 +79,11 @@ weights, bias = model.get_layer("phase").weights
 
 def test_a_value_from_before_an_error_is_called_so(judge):
     _, check = judge("task-2", "cams = cams + 1\nnew = undefined")
-    assert_one_line(check, "The cell before stopped with an error: is this an older value?")
+    assert_one_line(check, "But first: the cell before this check stopped with an error.")
     _, check = judge("task-2", "cams = cams + 1")
-    assert "older value" not in check["error"]
+    assert "But first" not in check["error"]
+    _, check = judge("task-2", "undefined")
+    assert "Task 2 is right" in check["stdout"] and "But first" in check["stdout"]
 
 
 def assert_one_line(check, words):

@@ -23,7 +23,9 @@ def test_data_are_in_equilibrium_and_others_would_be_noticed(data_file, capsys, 
         C, T = file["C"][:20_000], file["T"][:20_000] + warmer
     load_cells("exact", "trust", x_train=C, T_train=T, levels=np.unique(T))
     verdict = capsys.readouterr().out.splitlines()[-1]
-    assert verdict.startswith("the data are as in" if warmer == 0 else "the data are NOT in")
+    assert verdict.startswith(
+        "the energies are as in" if warmer == 0 else "the energies are NOT in"
+    )
 
 
 def test_a_spread_that_is_not_that_of_equilibrium_would_be_noticed(data_file, capsys):
@@ -136,13 +138,12 @@ def test_the_rim_is_pale_and_wrap_mends_it(kernel):
     assert 0.4 < model[ring] < 0.6 and 0.94 < mended[ring] < 1.06
     assert model[rolls] > 0.1 and mended[rolls] < 0.05
     assert mended[r_odds] > model[r_odds] and mended[r_map] > model[r_map] + 0.02
-    assert 0.4 < kernel.value("left") < 0.5
     # What the text says is not mended:
     assert mended["log-odds: slope"] > model["log-odds: slope"] + 0.05
-    assert mended["log-odds of stripes"] - mended["log-odds of specks"] > 4
+    assert mended["log-odds of stripes over specks"] > 4
     assert mended["share changed by turning over"] > 0.005
-    wrong = [name for name in model if name.startswith("wrong verdicts")][0]
-    assert abs(mended[wrong] - model[wrong]) < 24
+    wrong = "share of wrong verdicts"
+    assert abs(mended[wrong] - model[wrong]) < 24 / 6000
 
 
 def test_mended_has_the_trained_weights_and_a_symmetry(kernel):
