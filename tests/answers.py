@@ -800,8 +800,10 @@ WRONG = {
         "returns has no bonds across the edges": {"zeros beyond": PADDED.format("constant")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
         "returns has half of two bonds": {"two neighbours, halved": energy([(1, 1), (1, 2)])},
-        "returns leaves out left and right": {"rows only": energy(FOUR[:2], "")},
-        "returns leaves out above and below": {"columns only": energy(FOUR[2:], "")},
+        "returns leaves out left and right": {"rows only": energy(FOUR[:2])},
+        "returns leaves out above and below": {"columns only": energy(FOUR[2:])},
+        "returns has the whole bonds above and below": {"rows": energy(FOUR[:2], "")},
+        "returns has the whole bonds left and right": {"columns": energy(FOUR[2:], "")},
         "returns counts like neighbours only": {
             "like ones": f"return -sum(spins == np.roll(spins, s, a) for s, a in {FOUR}) / 2",
         },
@@ -883,14 +885,18 @@ WRONG = {
     },
     "task-8": {
         "returns has zeros around it": {"zeros": KERAS_PAD.format("constant")},
+        "returns has its first and its last column exchanged": {
+            "columns exchanged": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
+        },
+        "returns has columns of zeros": {
+            "zeros in the columns": wrap(
+                columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
+            ),
+        },
         "returns is reflected": {"reflected": KERAS_PAD.format("reflect")},
         "returns repeats its edges": {"edges": KERAS_PAD.format("symmetric")},
         "returns is not x with what the periodic lattice has": {
             "rows exchanged": wrap("x[:, :1], x, x[:, -1:]"),
-            "columns exchanged": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
-            "zeros in the columns": wrap(
-                columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
-            ),
             "zeros in the corners": """
                 rows = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
                 tall = keras.ops.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
@@ -902,13 +908,13 @@ WRONG = {
             "both at the right": wrap(columns="x, x[:, :, :1], x[:, :, -1:]"),
             "the middle turned over": wrap("x[:, -1:], -x, x[:, :1]"),
         },
-        "returns has the shape (2, 8, 8, 3), not (2, 8, 10, 3)": {"rows only": wrap(columns="")},
+        "returns has the shape (2, 7, 9, 3), not (2, 7, 11, 3)": {"rows only": wrap(columns="")},
         "returns is x: nothing is added": {"nothing": "return x"},
-        "returns has the shape (2, 6, 10, 3), not (2, 8, 10, 3)": {"columns only": wrap(rows="")},
-        "returns has the shape (2, 7, 9, 3), not (2, 8, 10, 3)": {
+        "returns has the shape (2, 5, 11, 3), not (2, 7, 11, 3)": {"columns only": wrap(rows="")},
+        "returns has the shape (2, 6, 10, 3), not (2, 7, 11, 3)": {
             "one side only": wrap("x[:, -1:], x", "x[:, :, -1:], x"),
         },
-        "returns has the shape (2, 10, 12, 3), not (2, 8, 10, 3)": {
+        "returns has the shape (2, 9, 13, 3), not (2, 7, 11, 3)": {
             "by two": wrap("x[:, -2:], x, x[:, :2]", "x[:, :, -2:], x, x[:, :, :2]"),
         },
         "Wrap stops in line 5, `x = keras.ops.concatenate([x[:, -1], x, x[:, 0]]": {
@@ -920,7 +926,7 @@ WRONG = {
         "'SymbolicTensor' object has no attribute 'numpy'": {
             "x.numpy()": "x = x.numpy()\n" + wrap().replace("keras.ops", "np"),
         },
-        "Within a network (symbolic tensors, no NumPy) Wrap claims the shape (6, 8, 3)": {
+        "Within a network (symbolic tensors, no NumPy) Wrap claims the shape (5, 9, 3)": {
             "a compute_output_shape that lies": f"""
                 class Wrap(keras.layers.Layer):
                     def compute_output_shape(self, shape):
@@ -928,11 +934,11 @@ WRONG = {
                     def call(self, x):
                         {wrap().replace(chr(10), chr(10) + 24 * " ")}""",
         },
-        "returns has the shape (1, 8, 10, 2), not (1, 7, 6, 2)": {
+        "returns has the shape (1, 7, 11, 2), not (1, 8, 6, 2)": {
             "one size only": """
                 return keras.ops.take(
-                    keras.ops.take(x, np.arange(-1, 7) % x.shape[1], axis=1),
-                    np.arange(-1, 9) % x.shape[2], axis=2)""",
+                    keras.ops.take(x, np.arange(-1, 6) % x.shape[1], axis=1),
+                    np.arange(-1, 10) % x.shape[2], axis=2)""",
         },
         "returns is None": {"no return": wrap(end="")},
         "returns is no array of numbers, but of the type tuple": {"two": wrap(end="return x, 1")},
@@ -976,8 +982,8 @@ for ways in (RIGHT["task-8"], *WRONG["task-8"].values()):
 RIGHT["task-8"]["the columns"] = """
     return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)"""
 WRONG["task-8"] |= {
-    "returns has the shape (2, 8, 8, 3), not (2, 8, 10, 3).": {"no columns": "return x"},
-    "returns has the shape (2, 10, 8, 3), not (2, 8, 10, 3)": {
+    "returns has the shape (2, 7, 9, 3), not (2, 7, 11, 3).": {"no columns": "return x"},
+    "returns has the shape (2, 9, 9, 3), not (2, 7, 11, 3)": {
         "rows again": "return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)",
     },
     "`return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2": {

@@ -22,7 +22,7 @@ REPO = Path(__file__).parents[1]
 TOOLS = REPO / "tests" / "tools"
 SOLUTION = REPO / "solution_12_3_cam.ipynb"
 EXERCISE = REPO / "exercise_12_3_cam.ipynb"
-LOADER = ("fault", "read", "download", "stored", "load")  # its cells
+LOADER = ("shares", "fault", "read", "reason", "download", "stored", "load")  # its cells
 sys.path.append(str(TOOLS))
 # nbgrader looks for alembic on the PATH.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

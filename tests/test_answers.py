@@ -79,7 +79,7 @@ weights, bias = model.get_layer("phase").weights
 
 def test_a_value_from_before_an_error_is_called_so(judge):
     _, check = judge("task-2", "cams = cams + 1\nnew = undefined")
-    assert_one_line(check, "But first: the cell before this check stopped with an error.")
+    assert_one_line(check, "But first: the cell that ran last stopped with an error.")
     _, check = judge("task-2", "cams = cams + 1")
     assert "But first" not in check["error"]
     _, check = judge("task-2", "undefined")

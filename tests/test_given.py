@@ -80,7 +80,7 @@ def test_a_changed_thing_is_named_and_running_its_cells_again_helps(solved, judg
 
 def test_what_is_not_relied_on_is_free(solved):
     """The notebook has reached its end though every free name was overwritten at each blank."""
-    assert "faithful to the network" in solved("other").value("text")  # of the last cell
+    assert "does not fix the map" in solved("other").value("text")  # of the last cell
 
 
 @pytest.mark.parametrize("name", ["check", "numbers", "str", "guard", "zlib"])

@@ -83,10 +83,13 @@ BAD = {  # content of a bad file, and the words that name its fault
     "damaged": (DAMAGED[:-3000] + bytes(1000) + DAMAGED[-2000:], "cannot be read"),
     "random bytes": (np.random.default_rng(1).bytes(5000), "is not an npz file"),
     "another format": (b"\x93NUMPY" + bytes(500), "is not an npz file"),
-    "wrong keys": (npz(C=None, T=None, spins=spins), "has no C, but spins"),
-    "no temperatures": (npz(T=None), "has no T, but C"),
-    "text in place of arrays": (zipped(C=b"spins", T=b"2.2 2.3"), "T are not numbers, but of the"),
-    "no arrays": (npz(C=None, T=None), "has no C, but nothing"),
+    "wrong keys": (npz(C=None, T=None, spins=spins), "has no C; it has spins"),
+    "no temperatures": (npz(T=None), "has no T; it has C"),
+    "text in place of arrays": (
+        zipped(C=b"spins", T=b"2.2 2.3"),
+        "T are not real numbers, but of the",
+    ),
+    "no arrays": (npz(C=None, T=None), "has no C; it has nothing"),
     "wrong shape": (npz(C=spins[:, :16]), "has C (800, 16, 32) and T (800,)"),
     "one lattice": (npz(C=spins[0], T=np.float64(2)), "has T of shape (), which should be (n,)"),
     "pairs of temperatures": (npz(T=np.stack([T, T], 1)), "has T of shape (800, 2)"),
@@ -99,8 +102,8 @@ BAD = {  # content of a bad file, and the words that name its fault
     "records": (npz(C=spins.astype([("s", "i1")])), "has spins C"),
     "pickled object": (npz(C=np.array([Touch()], dtype=object)), "cannot be read"),
     "pickled temperatures": (npz(T=np.array([Touch()] * N, dtype=object)), "cannot be read"),
-    "temperatures in letters": (npz(T=T.astype(str)), "T are not numbers, but of the type <U"),
-    "complex temperatures": (npz(T=T + 0j), "T are not numbers, but of the type complex"),
+    "temperatures in letters": (npz(T=T.astype(str)), "T are not real numbers, but of the type <U"),
+    "complex temperatures": (npz(T=T + 0j), "T are not real numbers, but of the type complex"),
     "a NaN temperature": (npz(T=np.r_[np.nan, T[1:]]), "not positive"),
     "an infinite temperature": (npz(T=np.r_[np.inf, T[1:]]), "not positive"),
     "a negative temperature": (npz(T=np.r_[-1, T[1:]]), "not positive"),
@@ -665,7 +668,7 @@ def test_no_route(tmp_path):
     """The real link from a network namespace in which nothing is up."""
     before = ["unshare", "--user", "--map-root-user", "--net"]
     skip_unless(before)
-    url = load_cells("read", "download")["DATA_URL"]
+    url = load_cells("read", "reason", "download")["DATA_URL"]
     out = start(tmp_path, url, before=before).communicate(timeout=60)[0]
     assert "no connection" in out and RESULT in out
 
