@@ -78,14 +78,29 @@ def energy(steps, factor="/ 2"):
     return f"return -spins * ({neighbours}) {factor}"
 
 
-def wrap(rows="x[:, -1:], x, x[:, :1]", columns="x[:, :, -1:], x, x[:, :, :1]", end="return x"):
+def whole_layer(code):
+    """Return a Wrap whose call is code from its beginning; the notebook's has its rows already."""
+    head = '''class Wrap(keras.layers.Layer):
+    """Continue pictures (n, height, width, channels) periodically by one site on each side."""
+
+    def call(self, x):
+'''
+    return head + textwrap.indent(textwrap.dedent(code).strip("\n"), 8 * " ")
+
+
+def wrap(
+    rows="x[:, -1:], x, x[:, :1]",
+    columns="x[:, :, -1:], x, x[:, :, :1]",
+    begin="",
+    end="return x",
+):
     """Return a Wrap that puts rows together, and then columns."""
-    lines = []
+    lines = [begin]
     if rows:
         lines.append(f"x = keras.ops.concatenate([{rows}], axis=1)")
     if columns:
         lines.append(f"x = keras.ops.concatenate([{columns}], axis=2)")
-    return "\n".join([*lines, end])
+    return whole_layer("\n".join([*lines, end]))
 
 
 def speckled(*slices, start="np.ones((32, 32))", value=-1):
@@ -270,22 +285,22 @@ plt.colorbar(axes[1].images[0], ax=axes[1])
                     specks[y, x] = -1""",
     },
     "task-8": {
-        "take": """
+        "take": whole_layer("""
             for axis in (1, 2):
                 size = x.shape[axis]
                 x = keras.ops.take(x, np.arange(-1, size + 1) % size, axis=axis)
-            return x""",
-        "columns first": """
+            return x"""),
+        "columns first": whole_layer("""
             x = keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)
-            return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)""",
-        "roll": """
+            return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)"""),
+        "roll": whole_layer("""
             x = keras.ops.concatenate([keras.ops.roll(x, 1, axis=1), x[:, -1:], x[:, :1]], axis=1)
             y = keras.ops.roll(x, 1, axis=2)
-            return keras.ops.concatenate([y, x[:, :, -1:], x[:, :, :1]], axis=2)""",
-        "tile": """
+            return keras.ops.concatenate([y, x[:, :, -1:], x[:, :, :1]], axis=2)"""),
+        "tile": whole_layer("""
             (_, h, w, _), tiles = x.shape, keras.ops.tile(x, (1, 3, 3, 1))
-            return tiles[:, h - 1 : 2 * h + 1, w - 1 : 2 * w + 1]""",
-        "writes to stderr": TO_STDERR + wrap(),
+            return tiles[:, h - 1 : 2 * h + 1, w - 1 : 2 * w + 1]"""),
+        "writes to stderr": wrap(begin=TO_STDERR),
         "tf.concat, a constructor, build": """
             class Wrap(keras.layers.Layer):
                 def __init__(self, **kwargs):
@@ -296,6 +311,7 @@ plt.colorbar(axes[1].images[0], ax=axes[1])
                     import tensorflow as tf
                     x = tf.concat([x[:, -self.pad :], x, x[:, : self.pad]], 1)
                     return tf.concat([x[:, :, -self.pad :], x, x[:, :, : self.pad]], 2)""",
+        "the columns": "return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)",
     },
 }
 
@@ -884,7 +900,7 @@ WRONG = {
         },
     },
     "task-8": {
-        "returns has zeros around it": {"zeros": KERAS_PAD.format("constant")},
+        "returns has zeros around it": {"zeros": whole_layer(KERAS_PAD.format("constant"))},
         "returns has its first and its last column exchanged": {
             "columns exchanged": wrap(columns="x[:, :, :1], x, x[:, :, -1:]"),
         },
@@ -893,23 +909,32 @@ WRONG = {
                 columns="", end="return keras.ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))"
             ),
         },
-        "returns is reflected": {"reflected": KERAS_PAD.format("reflect")},
-        "returns repeats its edges": {"edges": KERAS_PAD.format("symmetric")},
+        "returns is reflected": {"reflected": whole_layer(KERAS_PAD.format("reflect"))},
+        "returns repeats its edges": {"edges": whole_layer(KERAS_PAD.format("symmetric"))},
         "returns is not x with what the periodic lattice has": {
             "rows exchanged": wrap("x[:, :1], x, x[:, -1:]"),
-            "zeros in the corners": """
+            "zeros in the corners": whole_layer("""
                 rows = keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)
                 tall = keras.ops.pad(rows, ((0, 0), (0, 0), (1, 1), (0, 0)))
                 wide = keras.ops.concatenate([x[:, :, -1:], 0 * x, x[:, :, :1]], axis=2)
-                return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))""",
+                return tall + keras.ops.pad(wide, ((0, 0), (1, 1), (0, 0), (0, 0)))"""),
             "off by one": wrap("x[:, -2:-1], x, x[:, 1:2]"),
             "columns off by one": wrap(columns="x[:, :, -2:-1], x, x[:, :, 1:2]"),
             "both above": wrap("x[:, -1:], x[:, :1], x"),
             "both at the right": wrap(columns="x, x[:, :, :1], x[:, :, -1:]"),
             "the middle turned over": wrap("x[:, -1:], -x, x[:, :1]"),
         },
-        "returns has the shape (2, 7, 9, 3), not (2, 7, 11, 3)": {"rows only": wrap(columns="")},
-        "returns is x: nothing is added": {"nothing": "return x"},
+        "returns has the shape (2, 7, 9, 3), not (2, 7, 11, 3)": {
+            "rows only": wrap(columns=""),
+            "no columns": "return x",
+        },
+        "returns has the shape (2, 9, 9, 3), not (2, 7, 11, 3)": {
+            "rows again": "return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)",
+        },
+        "`return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2": {
+            "no slices": "return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2)",
+        },
+        "returns is x: nothing is added": {"nothing": whole_layer("return x")},
         "returns has the shape (2, 5, 11, 3), not (2, 7, 11, 3)": {"columns only": wrap(rows="")},
         "returns has the shape (2, 6, 10, 3), not (2, 7, 11, 3)": {
             "one side only": wrap("x[:, -1:], x", "x[:, :, -1:], x"),
@@ -921,24 +946,22 @@ WRONG = {
             "no colon": wrap("x[:, -1], x, x[:, 0]"),
         },
         "Within a network (symbolic tensors, no NumPy) Wrap stops in line 5, `return np.pad(": {
-            "NumPy": "return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='wrap')",
+            "NumPy": whole_layer("return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='wrap')"),
         },
         "'SymbolicTensor' object has no attribute 'numpy'": {
-            "x.numpy()": "x = x.numpy()\n" + wrap().replace("keras.ops", "np"),
+            "x.numpy()": wrap(begin="x = x.numpy()").replace("keras.ops", "np"),
         },
         "Within a network (symbolic tensors, no NumPy) Wrap claims the shape (5, 9, 3)": {
-            "a compute_output_shape that lies": f"""
-                class Wrap(keras.layers.Layer):
-                    def compute_output_shape(self, shape):
-                        return shape
-                    def call(self, x):
-                        {wrap().replace(chr(10), chr(10) + 24 * " ")}""",
+            "a compute_output_shape that lies": wrap().replace(
+                "    def call",
+                "    def compute_output_shape(self, shape):\n        return shape\n\n    def call",
+            ),
         },
         "returns has the shape (1, 7, 11, 2), not (1, 8, 6, 2)": {
-            "one size only": """
+            "one size only": whole_layer("""
                 return keras.ops.take(
                     keras.ops.take(x, np.arange(-1, 6) % x.shape[1], axis=1),
-                    np.arange(-1, 10) % x.shape[2], axis=2)""",
+                    np.arange(-1, 10) % x.shape[2], axis=2)"""),
         },
         "returns is None": {"no return": wrap(end="")},
         "returns is no array of numbers, but of the type tuple": {"two": wrap(end="return x, 1")},
@@ -960,33 +983,11 @@ WRONG = {
             "no call": "class Wrap(keras.layers.Layer):\n    def cal(self, x):\n        return x",
         },
         "Wrap stops in line 5, `return nothing`: NameError: name 'nothing'": {
-            "a slip": "return nothing",
+            "a slip": whole_layer("return nothing"),
         },
-        "`sys.exit('bye')`: SystemExit: bye": {"sys.exit": "import sys\nsys.exit('bye')"},
+        "`sys.exit('bye')`: SystemExit: bye": {
+            "sys.exit": whole_layer("import sys\nsys.exit('bye')"),
+        },
         "Wrap is missing": {"left empty": "del Wrap"},
-    },
-}
-
-# The notebook's Wrap has its rows already; these answers to Task 8 begin at the beginning.
-WHOLE_WRAP = '''class Wrap(keras.layers.Layer):
-    """Continue pictures (n, height, width, channels) periodically by one site on each side."""
-
-    def call(self, x):
-'''
-for ways in (RIGHT["task-8"], *WRONG["task-8"].values()):
-    for name, code in ways.items():
-        code = textwrap.dedent(code).strip("\n")
-        if not code.startswith(("class ", "def ", "del ")):
-            ways[name] = WHOLE_WRAP + textwrap.indent(code, 8 * " ")
-
-RIGHT["task-8"]["the columns"] = """
-    return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=2)"""
-WRONG["task-8"] |= {
-    "returns has the shape (2, 7, 9, 3), not (2, 7, 11, 3).": {"no columns": "return x"},
-    "returns has the shape (2, 9, 9, 3), not (2, 7, 11, 3)": {
-        "rows again": "return keras.ops.concatenate([x[:, -1:], x, x[:, :1]], axis=1)",
-    },
-    "`return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2": {
-        "no slices": "return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2)",
     },
 }

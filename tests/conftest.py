@@ -14,7 +14,7 @@ import nbformat
 import numpy as np
 import pytest
 from answers import RIGHT, STUB
-from names import ANSWERS, GUARDS_OWN, Names, tables
+from names import ANSWERS, GUARDS_OWN, RESULTS, Names, tables
 from playwright.sync_api import sync_playwright
 from xdist.scheduler import LoadScopeScheduling
 
@@ -316,14 +316,6 @@ def tests_restore():
 
 tests_restore()
 """
-
-
-RESULTS = {
-    "task-1": "feature_maps, weights, bias",
-    "task-2": "cams, evidence",
-    "task-3": "correct_below, correct_above, wrong_below, wrong_above",
-    "task-7": "specks",
-}
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,15 @@ GUARDS_OWN |= {"GIVEN_IN_TASK_4", *(f"GIVEN_BEFORE_TASK_{task}" for task in (6, 
 GUARDS_OWN |= set("builtins globals getattr hasattr issubclass Exception SystemExit".split())
 GUARDS_OWN |= set("put_out check_task_1".split())
 
-# What answers bind, also where a check makes an array of it.
-ANSWERS = set("feature_maps weights bias cams evidence answer specks draw_row Wrap".split())
-ANSWERS |= set("correct_below correct_above wrong_below wrong_above local_energy".split())
+# The variables that answers bind, by task, and all that they bind: a check makes arrays of some.
+RESULTS = {
+    "task-1": "feature_maps, weights, bias",
+    "task-2": "cams, evidence",
+    "task-3": "correct_below, correct_above, wrong_below, wrong_above",
+    "task-7": "specks",
+}
+ANSWERS = set(", ".join(RESULTS.values()).split(", "))
+ANSWERS |= {"draw_row", "answer", "local_energy", "Wrap"}
 
 
 class Names(ast.NodeVisitor):

@@ -38,15 +38,15 @@ def test_solution_is_stored_executed_and_clean():
 
 
 def test_both_notebooks_are_valid_and_teach():
-    """Prose stands before each cell that is not a check or a figure of the cell before it."""
+    """Prose stands before each cell that is not a check."""
     for path in (SOLUTION, EXERCISE):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
         assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
         for before, cell in zip(notebook.cells, notebook.cells[1:]):
             if cell.cell_type == "code":
-                belongs = cell.id.endswith("-check") or cell.id == f"{before.id}-figure"
-                assert before.cell_type == "markdown" or belongs, f"no prose before {cell.id}"
+                is_check = cell.id.endswith("-check")
+                assert before.cell_type == "markdown" or is_check, f"no prose before {cell.id}"
                 lines = [line for line in cell.source.splitlines() if line.strip()]
                 assert is_folded(cell) or len(lines) <= 25, cell.id
 

@@ -187,4 +187,4 @@ def test_what_makes_a_difference_is_refused(judge, solved, task):
             assert check["error"].startswith("Stop: ") and len(check["traceback"]) == 1
             assert not check["stderr"]
         count += 1
-    assert count >= 12  # for Task 8, of one line
+    assert count >= (12 if task == 8 else 15)  # the answer to Task 8 is one line
