@@ -856,7 +856,7 @@ WRONG = {
             "in place": f"spins *= -{SUM} / 2\nreturn spins",
             "a spin": "spins[0, 0, 0] *= -1\n" + energy(FOUR),
         },
-        "local_energy stops in line 3, `return -spin`: NameError: name 'spin'": {
+        "local_energy stops in line 4, `return -spin`: NameError: name 'spin'": {
             "a slip": "return -spin",
         },
         "local_energy stops: TypeError: local_energy() takes 0 positional": {
