@@ -815,11 +815,15 @@ WRONG = {
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
         "returns has no bonds across the edges": {"zeros beyond": PADDED.format("constant")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
+        "returns has the left neighbour twice": {
+            "left twice": energy([(1, 1), (-1, 1), (1, 2), (1, 2)]),
+        },
+        "returns has the right neighbour twice": {
+            "right twice": energy([(1, 1), (-1, 1), (-1, 2), (-1, 2)]),
+        },
         "returns has half of two bonds": {"two neighbours, halved": energy([(1, 1), (1, 2)])},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2])},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:])},
-        "returns has the whole bonds above and below": {"rows": energy(FOUR[:2], "")},
-        "returns has the whole bonds left and right": {"columns": energy(FOUR[2:], "")},
         "returns counts like neighbours only": {
             "like ones": f"return -sum(spins == np.roll(spins, s, a) for s, a in {FOUR}) / 2",
         },
@@ -831,6 +835,7 @@ WRONG = {
         "returns is the energy of whole lattices": {"whole": "return energy(spins)"},
         "returns has the shape (), not (3, 32, 32)": {"one number": "return spins.sum()"},
         "returns is not half of the four bond energies": {
+            "whole bonds in rows": energy(FOUR[:2], ""),
             "repeated at the edges": PADDED.format("edge"),
             "reflected at the edges": PADDED.format("reflect"),
             "the other two neighbours": energy([(-1, 1), (-1, 2)], ""),
@@ -963,7 +968,7 @@ WRONG = {
                     keras.ops.take(x, np.arange(-1, 6) % x.shape[1], axis=1),
                     np.arange(-1, 10) % x.shape[2], axis=2)"""),
         },
-        "returns is None": {"no return": wrap(end="")},
+        "Wrap returns nothing": {"no return": wrap(end="")},
         "returns is no array of numbers, but of the type tuple": {"two": wrap(end="return x, 1")},
         "Wrap is no kind of layer": {
             "a function": "def Wrap(x):\n    return x",

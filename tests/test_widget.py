@@ -17,7 +17,7 @@ from conftest import LOADER, SOLUTION, code_cells
 
 # What the sliders need, on a small data set and without training, on which they do not depend.
 WIDGET = f"quiet setup simulate {' '.join(LOADER)} load-now split show model test near helpers"
-WIDGET += " draw exact networks"
+WIDGET += " draw exact bayes networks"
 SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
 MENDED = "mended, wrong_below = model, 0"
 FAILING = 'run_check(lambda: require(False, "This is wrong."), "")'
