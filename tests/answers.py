@@ -821,6 +821,9 @@ WRONG = {
         "returns has the right neighbour twice": {
             "right twice": energy([(1, 1), (-1, 1), (-1, 2), (-1, 2)]),
         },
+        "returns has whole bonds above and at the right": {
+            "two others": energy([(1, 1), (-1, 2)], ""),
+        },
         "returns has half of two bonds": {"two neighbours, halved": energy([(1, 1), (1, 2)])},
         "returns leaves out left and right": {"rows only": energy(FOUR[:2])},
         "returns leaves out above and below": {"columns only": energy(FOUR[2:])},
