@@ -447,6 +447,7 @@ def test_every_kind_of_failure_has_its_words(loader):
     assert reason_of(kinds.ChunkedEncodingError()) == "the connection broke"
     assert reason_of(OSError(28, "No space left on device")) == "No space left on device"
     assert reason_of(RuntimeError()) == "RuntimeError"
+    assert reason_of(kinds.HTTPError()) == "HTTPError"  # one without a response
 
 
 @pytest.mark.parametrize("name", ["ising_data.npz", "ising_simulated.npz"])
