@@ -7,10 +7,9 @@ import sys
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
 from conftest import SOLUTION, TOOLS, code_cells, is_folded
 
-FOLDED = {id: cell for id, cell in code_cells(SOLUTION).items() if is_folded(cell)}
+CELLS = code_cells(SOLUTION)
 
 
 def convert(folder):
@@ -45,7 +44,7 @@ def page(browser, html, request):
     page.close()
 
 
-NARROW_AND_WIDE = pytest.mark.parametrize("page", [420, 1600], indirect=True)
+ALL_WIDTHS = pytest.mark.parametrize("page", [420, 700, 1600], indirect=True)
 
 
 def open_all(page):
@@ -57,178 +56,117 @@ def test_page_needs_no_network(page, html):
     page.wait_for_load_state("networkidle")
     own = ("file:", "data:", "blob:")
     assert [url for url in page.requests if not url.startswith(own)] == []
-    assert page.locator("script[src], link, iframe, progress").count() == 0
-    text = html.read_text(encoding="utf-8")
-    assert not re.search("mathjax|require\\.js|vnd.jupyter.widget", text, re.I)
-
-
-def test_page_is_a_complete_document(page):
-    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("script[src], link, iframe").count() == 0
     assert page.title() == page.locator("h1").inner_text()
-    assert page.locator("meta[name=viewport]").count() == 1
 
 
-@NARROW_AND_WIDE
+def test_nothing_stands_there_that_needs_a_kernel(page, html):
+    assert page.locator("progress").count() == 0
+    assert "vnd.jupyter.widget" not in html.read_text(encoding="utf-8")
+
+
+@ALL_WIDTHS
 def test_formulas_are_readable_mathml(page):
     open_all(page)
-    sizes = page.evaluate(
+    formulas = page.evaluate(
         """[...document.querySelectorAll('main math')].map(m => {
-            const box = m.getBoundingClientRect();
+            const { width, height } = m.getBoundingClientRect();
             const px = e => parseFloat(getComputedStyle(e).fontSize);
-            return [m.textContent, box.width, box.height, px(m) / px(m.parentElement)];
+            return [m.textContent, width > 4 && height > 4 && px(m) >= 0.95 * px(m.parentElement)];
         })"""
     )
-    assert len(sizes) >= 30
-    assert [s for s in sizes if s[1] < 4 or s[2] < 4 or s[3] < 0.95] == []
+    assert formulas and [formula for formula, readable in formulas if not readable] == []
+    cut = page.evaluate(
+        """[...document.querySelectorAll('.formula')].filter(box => {
+            const { top, bottom } = box.getBoundingClientRect();
+            const parts = [...box.querySelectorAll('*')].map(e => e.getBoundingClientRect());
+            return parts.some(p => p.top < top || p.bottom > bottom);
+        }).map(box => box.textContent)"""
+    )
+    assert cut == []
     text = page.evaluate(
         """() => {
-            const copy = document.body.cloneNode(true);
-            copy.querySelectorAll('pre, code, script').forEach(e => e.remove());
-            return copy.textContent;
+            document.querySelectorAll('pre, code, script').forEach(e => e.remove());
+            return document.body.textContent;
         }"""
     )
     assert re.findall(r"\$[^$]*\$?|\\\w+", text) == []
 
 
-@NARROW_AND_WIDE
-def test_formulas_are_not_cut_off_at_top_or_bottom(page):
-    open_all(page)
-    cut = page.evaluate(
-        """[...document.querySelectorAll('.formula')].filter(box => {
-            const { top, bottom } = box.getBoundingClientRect();
-            const parts = [...box.querySelectorAll('*')].map(e => e.getBoundingClientRect());
-            const inside = parts.every(p => p.top >= top && p.bottom <= bottom);
-            return !inside || box.scrollHeight > box.clientHeight;
-        }).map(box => box.textContent)"""
-    )
-    assert cut == [] and page.locator(".formula").count() >= 7
-
-
 def test_folded_cells_open_on_a_click(page):
-    assert FOLDED and page.locator("details.folded").count() == len(FOLDED)
-    for id, cell in FOLDED.items():
+    folded = {id: cell.source.strip() for id, cell in CELLS.items() if is_folded(cell)}
+    assert folded and page.locator("details.folded").count() == len(folded)
+    for id, source in folded.items():
         place = page.locator(f'[id="cell-id={id}"]')
-        details, code = place.locator("details.folded"), place.locator("details.folded pre")
-        assert cell.source.splitlines()[0] == f"# @title {details.locator('summary').inner_text()}"
-        assert not details.evaluate("d => d.open") and not code.is_visible(), id
+        title, code = place.locator("details.folded summary"), place.locator("details.folded pre")
+        assert source.splitlines()[0] == f"# @title {title.inner_text()}"
+        assert not code.is_visible(), id
         assert all(output.is_visible() for output in place.locator(".jp-OutputArea-output").all())
-        details.locator("summary").click()
-        assert code.is_visible() and code.inner_text().strip() == cell.source.strip(), id
+        title.click()
+        assert code.is_visible() and code.inner_text().strip() == source, id
 
 
 def test_each_figure_has_a_text_of_its_own(page):
     images = page.locator("img").evaluate_all("images => images.map(i => [i.alt, i.naturalWidth])")
     texts = [text for text, _ in images]
     stored = []
-    for cell in code_cells(SOLUTION).values():
+    for cell in CELLS.values():
         alt = cell.metadata.get("alt", [])
         stored += [alt] if isinstance(alt, str) else alt
     assert texts and texts == stored
     assert all(width > 0 for _, width in images)
     assert len(set(texts)) == len(texts) and min(map(len, texts)) >= 25
-    assert not any("No description has been provided" in text for text in texts)
 
 
 def test_links_within_the_page_lead_somewhere(page):
-    dead = page.evaluate(
-        """[...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute('href'))
-            .filter(href => !document.getElementById(decodeURIComponent(href.slice(1))))"""
+    links = page.locator('a[href^="#"]').evaluate_all(
+        "links => links.map(a => decodeURIComponent(a.hash.slice(1)))"
     )
-    assert dead == []
-    headings = page.locator("main :is(h2, h3)").all_inner_texts()
-    assert headings and page.locator("nav a").count() == len(headings)
+    ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
+    assert set(links) <= set(ids)
+    headings = page.locator("main :is(h2, h3)")
+    assert page.locator("nav a").count() == headings.count() > 0
     page.locator("nav a").last.click()
     page.wait_for_function(
-        """text => {
-            const last = [...document.querySelectorAll('main :is(h2, h3)')].at(-1);
-            const { top, bottom } = last.getBoundingClientRect();
+        """heading => {
+            const { top, bottom } = heading.getBoundingClientRect();
             return top >= 0 && bottom <= innerHeight;
-        }"""
+        }""",
+        arg=headings.last.element_handle(),
     )
 
 
-@NARROW_AND_WIDE
+@ALL_WIDTHS
 def test_page_fits_the_screen(page):
+    """Code, formulas and tables may scroll in their boxes on a phone, but no wider screen."""
     open_all(page)
-    width, room, main = page.evaluate(
-        """() => {
-            const root = document.documentElement;
-            const main = document.querySelector('main').getBoundingClientRect().width;
-            const em = parseFloat(getComputedStyle(root).fontSize);
-            return [root.scrollWidth, root.clientWidth, main / em];
-        }"""
-    )
-    assert width <= room + 1
-    assert main < 60  # em: a line that the eye can follow
+    column = page.locator("main").bounding_box()
     wide = page.evaluate(
-        """[...document.querySelectorAll('main *')].filter(e =>
+        """[document.documentElement, ...document.querySelectorAll('main *')].filter(e =>
             e.clientWidth && e.scrollWidth > e.clientWidth + 1
             && getComputedStyle(e).overflowX != 'visible'
-        ).map(e => e.closest('pre, table, .formula')?.tagName ?? e.className)"""
+        ).map(e => e.closest('.highlight pre, .formula, table') ? 'box' : e.outerHTML)"""
     )
-    assert set(wide) <= {"PRE", "TABLE", "DIV"}  # these scroll in their boxes, nothing else does
-    column = page.locator("main").bounding_box()
+    assert set(wide) <= ({"box"} if page.viewport_size["width"] < 700 else set())
     for image in page.locator("img").all():
         box = image.bounding_box()
         assert box["x"] >= column["x"]
         assert box["x"] + box["width"] <= column["x"] + column["width"] + 1
 
 
-def test_code_is_shown_whole_on_a_wide_screen(page):
-    open_all(page)
-    cut = page.evaluate(
-        """[...document.querySelectorAll('.highlight pre')].filter(
-            e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"""
-    )
-    assert cut == []
-
-
-WHOLE = """# On $x_i^2$
-
-| a | b |
-|--|--|
-| $y$ | $z$ |
-
-- $w$
-
-<details><summary>Hint</summary>
-
-$v$
-
-</details>"""
-
-
 @pytest.mark.parametrize(
     "text, alt, complaint",
     [
-        ("$x^2$", None, "cell sketch: 1 figures"),
-        ("$x^2$", ["one", "two"], "cell sketch: 1 figures"),
-        (r"$\nonsense{x}$", "one", r"no MathML for $\nonsense{x}$"),
-        (r"$$\big\langle x \big\rangle$$", "one", r"no MathML for $\big\langle x \big\rangle$"),
-        (r"$x_$", "one", "no MathML for $x_$"),
-        (WHOLE, ['<a> & "b"', "second"], None),
+        ("$x^2$", None, "cell sketch: 1 figures, but 0 alternative texts"),
+        (r"$\nonsense{x}$", "a figure", r"no MathML for $\nonsense{x}$"),
     ],
 )
 def test_conversion_says_in_one_line_what_is_missing(tmp_path, text, alt, complaint):
-    output = nbformat.v4.new_output
-    figure = output("display_data", {"image/png": "iVBORw0KGgo="})
-    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "m"}, "text/plain": "Slider()"}
-    bar = output("display_data", {"text/html": "<progress></progress>", "text/plain": "[==] 2/2"})
-    state = {"application/vnd.jupyter.widget-state+json": {"state": {"m": {}}}}
-    outputs = [figure, output("display_data", view), bar] + ([] if complaint else [figure])
+    figure = nbformat.v4.new_output("display_data", {"image/png": "iVBORw0KGgo="})
     metadata = {"alt": alt} if alt else {}
-    code = nbformat.v4.new_code_cell("1", id="sketch", metadata=metadata, outputs=outputs)
+    code = nbformat.v4.new_code_cell("1", id="sketch", metadata=metadata, outputs=[figure])
     cells = [nbformat.v4.new_markdown_cell(text), code]
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"widgets": state})
-    nbformat.write(notebook, tmp_path / SOLUTION.name)
-    result, html = convert(tmp_path), tmp_path / f"{SOLUTION.stem}.html"
-    if complaint:
-        assert result.returncode != 0 and not html.exists()
-        assert complaint in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
-    else:
-        assert result.returncode == 0, result.stderr
-        body = BeautifulSoup(html.read_text(encoding="utf-8"), "html.parser").main
-        assert len(body.select("math")) == 5 and "$" not in body.get_text()
-        assert not body.select("h1 > :not(math, .anchor-link), progress")
-        assert [image["alt"] for image in body.select("img")] == alt
-        assert "Slider" not in str(body) and "vnd.jupyter" not in str(body)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / SOLUTION.name)
+    result = convert(tmp_path)
+    assert result.returncode != 0 and not (tmp_path / f"{SOLUTION.stem}.html").exists()
+    assert complaint in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr

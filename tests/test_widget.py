@@ -1,4 +1,4 @@
-"""In a browser: the sliders of Part B change their picture, and a failing check is one line."""
+"""In a browser: the widget of Part B changes its picture, and a failing check is one line."""
 
 import contextlib
 import os
@@ -9,68 +9,44 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import LOADER, SOLUTION, code_cells
+from conftest import SOLUTION, code_cells
 
-# What the sliders need, on a small data set and without training, on which they do not depend.
-WIDGET = f"quiet setup simulate {' '.join(LOADER)} load-now split show model test near helpers"
-WIDGET += " draw exact bayes networks"
-SMALL = "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)"
-MENDED = "mended, wrong_below = model, 0"
-FAILING = 'run_check(lambda: require(False, "This is wrong."), "")'
+GIVEN = "start setup data load-now split show model test near checks-a".split()
+WIDGET = [*GIVEN, *"pictures physics-b bayes mended explore widget".split()]
+INSTEAD = {  # a small data set and no training: the widget does not depend on them
+    "load-now": "N_TRAIN = 400\nspins, temperatures = simulate_ising(TEMPERATURES, 20, 32, SEED)",
+    "mended": "mended, wrong_below = model, 0",
+}
 STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # JupyterLab shows errors so, too
 ERROR = f'.jp-OutputArea-output:is([data-mime-type="application/vnd.jupyter.error"], {STDERR})'
 
 
-def notebook(*sources):
-    cells = [nbformat.v4.new_code_cell(source, id=f"cell-{k}") for k, source in enumerate(sources)]
-    metadata = nbformat.read(SOLUTION, as_version=4).metadata
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-
-
-def small_notebook():
-    """Return what is needed of the notebook up to the widget."""
-    cells = {id: cell.source for id, cell in code_cells(SOLUTION).items()}
-    cells["load-now"] = SMALL
-    return notebook(
-        *(cells[id] for id in WIDGET.split()), MENDED, cells["explore"], cells["widget"]
-    )
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("lab")
-
-
-@pytest.fixture(scope="module")
-def lab(folder, browser):
-    """JupyterLab on the loopback interface, which serves a folder: its address and its token."""
+def lab(tmp_path_factory):
+    """JupyterLab on the loopback interface: the folder that it serves, its address and token."""
+    folder = tmp_path_factory.mktemp("lab")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += [f"--ServerApp.root_dir={folder}", f"--ServerApp.port={port}"]
+    command += [f"--ServerApp.root_dir={folder}", f"--ServerApp.port={address.rpartition(':')[2]}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
     # Settings of its own: no dialogue, no news, and no workspace of an earlier run opens itself.
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_WORKSPACES_DIR")
     own = {name: f"{folder}/.{name.lower()}" for name in names}
-    log = Path(folder) / "lab.log"
-    with open(log, "w") as output:
-        server = subprocess.Popen(
-            command, env={**os.environ, **own}, stdout=output, stderr=subprocess.STDOUT
-        )
+    with open(folder / "lab.log", "w") as log:
+        server = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
     try:
         for _ in range(240):
             with contextlib.suppress(urllib.error.URLError, ConnectionError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5).close()
+                urllib.request.urlopen(f"{address}/api", timeout=5).close()
                 break
-            assert server.poll() is None, log.read_text(encoding="utf-8")
             time.sleep(0.25)
-        yield f"http://127.0.0.1:{port}", token
+        yield folder, address, token
     finally:
         server.terminate()  # it ends its kernels
         server.wait(30)
@@ -83,9 +59,12 @@ def page(browser):
     page.close()
 
 
-def run_all(page, lab, name):
-    """Open a notebook, run all its cells, and wait until all have run or one has failed."""
-    address, token = lab
+def run_all(page, lab, name, sources):
+    """Open a notebook of these cells, run all, and return the errors once all ran or one failed."""
+    folder, address, token = lab
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    metadata = nbformat.read(SOLUTION, as_version=4).metadata
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / name)
     page.goto(f"{address}/doc/tree/{name}?token={token}")  # /doc: alone, without side bars
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=60_000)
     # Run All is lost if it comes before the kernel. The status bar knows; the notebook's own
@@ -116,19 +95,18 @@ def another_picture(page, change):
     page.wait_for_function(changed, arg=before, timeout=60_000)
 
 
-def test_moving_a_slider_changes_the_picture(lab, folder, page):
-    nbformat.write(small_notebook(), folder / "widget.ipynb")
-    assert run_all(page, lab, "widget.ipynb") == []
-    for label in ("index", "top", "size"):
-        slider = page.locator(".widget-slider", has_text=label).get_by_role("slider")
-        another_picture(page, lambda slider=slider: slider.press("ArrowRight"))
+def test_moving_a_slider_changes_the_picture(lab, page):
+    cells = code_cells(SOLUTION)
+    sources = [INSTEAD.get(id, cells[id].source) for id in WIDGET]
+    assert run_all(page, lab, "widget.ipynb", sources) == []
+    slider = page.locator(".widget-slider", has_text="size").get_by_role("slider")
+    another_picture(page, lambda: slider.press("ArrowRight"))
     actions = page.locator(".widget-dropdown select")
     another_picture(page, lambda: actions.select_option(label="disorder"))
 
 
-def test_a_failing_check_is_one_line(lab, folder, page):
+def test_a_failing_check_is_one_line(lab, page):
     cells = code_cells(SOLUTION)
-    sources = [cells[id].source for id in ("quiet", "setup", *LOADER, "helpers")]
-    nbformat.write(notebook(*sources, FAILING), folder / "check.ipynb")
-    (shown,) = run_all(page, lab, "check.ipynb")
-    assert shown.strip() == "This is wrong."
+    sources = [INSTEAD.get(id, cells[id].source) for id in GIVEN]
+    (shown,) = run_all(page, lab, "check.ipynb", [*sources, cells["task-5-check"].source])
+    assert shown.startswith("answer is missing: ") and "\n" not in shown.strip()

@@ -117,11 +117,9 @@ def cost(folder):
 def main():
     ns = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        for id in ("quiet", "setup"):
+        for id in ("setup", "simulate", *LOADER):
             exec(CELLS[id], ns)
     ns["plt"].switch_backend("agg")
-    for id in ("simulate", *LOADER):
-        exec(CELLS[id], ns)
     compare_recipes(ns)
     compare_sizes(ns)
 

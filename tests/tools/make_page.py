@@ -28,9 +28,6 @@ class MathMLRenderer(IPythonRenderer):
     def block_math(self, body):
         return f'<div class="formula">{self.inline_math(body, "block")}</div>'
 
-    def latex_environment(self, name, body):
-        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
-
 
 def to_html(text):
     """Return Markdown as HTML with MathML."""
