@@ -415,6 +415,7 @@ WRONG = {
             "subtracted": maps("feature_maps @ weights - bias"),
             "of the other class": maps("feature_maps @ weights + bias[::-1]"),
             "twice": maps(f"{CAMS} + bias"),
+            "a constant": maps(f"{CAMS} + 1"),
             "b_0": maps("feature_maps @ weights + bias[0]"),
             "times 256": maps("feature_maps @ weights + 256 * bias"),
             "mean over k": maps("(feature_maps[..., None] * weights).mean(axis=3) + bias"),
@@ -440,7 +441,9 @@ WRONG = {
         "cams is cut off at 0, and lacks the bias": {
             "ReLU without bias": maps("np.maximum(feature_maps @ weights, 0)"),
         },
-        "cams has no negative values": {"sigmoid": maps(f"1 / (1 + np.exp(-({CAMS})))")},
+        "it has no negative values, but there are both signs": {
+            "sigmoid": maps(f"1 / (1 + np.exp(-({CAMS})))")
+        },
         "cams has lost its sign": {"absolute value": maps(f"np.abs({CAMS})")},
         "cams is a softmax": {"softmax": maps(f"np.array(keras.ops.softmax({CAMS}))")},
         "cams has its rows and columns exchanged": {
@@ -458,7 +461,6 @@ WRONG = {
         },
         "cams has the shape": {"not summed": maps("feature_maps * weights[:, 1]", "cams[..., 1]")},
         "values that are NaN or infinite": {"divided by 0": maps(f"({CAMS}) / 0")},
-        "cams is 1 times what it should be, plus 1": {"a constant": maps(f"{CAMS} + 1")},
         "cams is not the sum over k": {
             "w_0": maps("(feature_maps @ weights[:, 0])[..., None] + bias"),
             "einsum, wrong letter": maps(
@@ -666,13 +668,13 @@ WRONG = {
         "returns is half of what it should be": {"a quarter": energy(FOUR, "/ 4")},
         "returns has the wrong sign": {"sign": energy(FOUR, "/ -2")},
         "returns has two whole bonds": {"two neighbours": energy([(1, 1), (1, 2)], "")},
-        "factors 0.5 (up), 0.5 (down), 1 (left), 0 (right): it is 1/2 for each of the four": {
+        "factors 0.5 (up), 0.5 (down), 1 (left): it is 1/2 for up, down, left and right": {
             "left twice": energy([(1, 1), (-1, 1), (1, 2), (1, 2)]),
         },
-        "factors 1 (up), 0 (down), 0 (left), 1 (right)": {
+        "factors 1 (up), 1 (right)": {
             "two others": energy([(1, 1), (-1, 2)], ""),
         },
-        "0.5 (left), 0 (right) and, along axis 0, lattices with 0.5, 0": {
+        "0.5 (down), 0.5 (left), 0.5 (lattice before)": {
             "three axes": energy([(-1, 1), (1, 2), (1, 0)]),
         },
         "returns leaves out left and right": {"rows only": energy(FOUR[:2])},

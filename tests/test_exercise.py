@@ -224,7 +224,7 @@ def test_nine_of_ten_students_are_told_their_mistake(judge):
     told, silent = 0, {}
     for task, name in rows(CASES):
         code, verdict, words, students = CASES[task][name]
-        answer, check = judge(task, code, fresh=True)
+        answer, check = judge(task, code.replace("#whole\n", ""), fresh=True)
         if verdict:
             assert_passes(task, answer, check)
         if verdict is False:
@@ -256,9 +256,11 @@ def test_a_failing_row_leaves_no_empty_axes(judge, solved):
 
 def test_a_value_from_before_an_error_is_called_so(judge):
     _, check = judge("task-2", "cams = cams + 1\nnew = undefined")
-    assert_one_line(check, "Stop: The cell that ran last stopped with NameError. cams is")
+    assert_one_line(check, "Stop: The cell that ran last stopped with NameError. cams ")
     _, check = judge("task-2", "cams = cams + 1")
     assert "ran last" not in check["error"]
+    _, check = judge("task-2", "undefined =")
+    assert "✓ Task 2" in check["stdout"] and "stopped with SyntaxError" in check["stdout"]
     _, check = judge("task-2", "undefined")
     assert "✓ Task 2" in check["stdout"] and "stopped with NameError" in check["stdout"]
 
@@ -414,6 +416,14 @@ def test_a_guess_is_counted_or_told_in_one_line(restored, guess, said):
     out = kernel.do(f"guess = {guess}\n{CELLS['score'].source}")
     first, second = out["stdout"].splitlines()
     assert said in first and ("you" in said) == ("you" in first)
+
+
+def test_the_quiz_is_mixed_and_fair(solved):
+    for seed in (0, 1, 2):
+        below = solved(seed).value("T_test[quiz] < T_C")
+        assert sum(below) == 4 and len(set(solved(seed).value("quiz"))) == 8
+        assert below not in (sorted(below), sorted(below)[::-1])
+        assert solved(seed).value("np.abs(T_test[quiz] - T_C).max()") < 0.1
 
 
 def test_predictions_stand_beside_the_results(restored):

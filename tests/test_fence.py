@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
-from conftest import TOOLS
-from grading import NAME, cell, nbgrader, new_course
+from grading import NAME, cell, data_file, nbgrader, new_course
 from nbformat.v4 import new_notebook
 
 BWRAP = "bwrap --unshare-all --ro-bind / / true"
@@ -41,6 +41,7 @@ for probe, action in {probes!r}.items():
         pass
 x = 42
 """
+READER = "import os\nopen(os.environ['ISING_DATA'], 'rb').close()\nx = 42"
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def course(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         values = {"course": str(tmp_path), "port": server.getsockname()[1], "name": NAME}
         probes = {name: line.format(**values) for name, line in PROBES.items()}
-        for student, code in (("thief", THIEF.format(probes=probes)), ("other", "x = 42")):
+        for student, code in (("thief", THIEF.format(probes=probes)), ("other", READER)):
             target = tmp_path / "submitted" / student / "cam" / NAME
             target.parent.mkdir(parents=True)
             cells = [cell(code, "task_1_answer", solution=True), check]
@@ -65,14 +66,18 @@ def course(tmp_path):
 def broken_into(course, **how):
     """Grade the thief's submission; return what it did, its points, and what is printed."""
     command = ("autograde", "cam", "--student=thief", "--force")
-    said = nbgrader(course, *command, SECRET="token", ISING_DATA=__file__, **how)
+    said = nbgrader(course, *command, SECRET="token", ISING_DATA=data_file(course), **how)
     cells = nbformat.read(course / "autograded" / "thief" / "cam" / NAME, as_version=4).cells
     done = "".join(output.get("text", "") for output in cells[0].outputs).splitlines()
     with sqlite3.connect(course / "gradebook.db") as db:
-        (points,) = db.execute("SELECT auto_score FROM grade WHERE auto_score > 0").fetchone()
         renamed = db.execute("SELECT 1 FROM student WHERE first_name = 'thief'").fetchall()
     assert bool(renamed) == ("write to the gradebook" in done)
-    return done, points, said.splitlines()
+    return done, points_of(course), said.splitlines()
+
+
+def points_of(course):
+    with sqlite3.connect(course / "gradebook.db") as db:
+        return db.execute("SELECT SUM(auto_score) FROM grade").fetchone()[0]
 
 
 @pytest.fixture
@@ -131,18 +136,36 @@ def test_a_python_behind_two_links_is_followed(course, tmp_path_factory):
     assert broken_into(course, python=linked)[:2] == ([], 3)
 
 
-def test_the_configuration_without_a_data_file_says_what_that_means(course):
-    nothing = {name: "" for name in ("SECRET",)}
-    environment = {key: value for key, value in os.environ.items() if key != "ISING_DATA"}
+@pytest.mark.parametrize("fenced", [False, pytest.param(True, marks=needs_fence)])
+@pytest.mark.parametrize("form", ["'data.npz'", "~/my data.npz"])
+def test_the_data_file_is_found_whatever_its_path_is_like(course, without_bwrap, form, fenced):
+    for name in ("data.npz", "my data.npz"):
+        data_file(course, name)
+    environment = {"ISING_DATA": form, "HOME": str(course)}
+    if not fenced:
+        environment["PATH"] = without_bwrap
+    nbgrader(course, "autograde", "cam", "--student=other", **environment)
+    assert points_of(course) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("", "names nothing, which is no file"),
+        ("nowhere.npz", "nowhere.npz, which is no file"),
+        ("page.npz", "page.npz, which is no npz file"),
+        ("other.npz", "other.npz, which lacks the arrays C and T"),
+    ],
+)
+def test_a_data_file_that_cannot_be_used_is_told_before_anybody_is_graded(course, name, fault):
+    (course / "page.npz").write_text("<html>Quota exceeded</html>")
+    np.savez(course / "other.npz", x=1)
+    said = nbgrader(course, "autograde", "cam", succeeds=False, ISING_DATA=name)
+    assert fault in said and not (course / "autograded").exists()
+
+
+def test_without_a_data_file_it_is_said_what_that_means(course):
+    environment = {name: value for name, value in os.environ.items() if name != "ISING_DATA"}
     command = [sys.executable, "-m", "nbgrader", "autograde", "cam", "--student=other"]
-    done = subprocess.run(
-        command, cwd=course, env=environment | nothing, capture_output=True, text=True
-    )
+    done = subprocess.run(command, cwd=course, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[0].startswith("ISING_DATA is not set")
-    empty = subprocess.run(
-        command, cwd=course, env=environment | {"ISING_DATA": ""}, capture_output=True, text=True
-    )
-    assert empty.returncode and "ISING_DATA names nothing, which is no file" in empty.stderr
-    assert (TOOLS / "nbgrader_config.py").read_bytes() == (
-        course / "nbgrader_config.py"
-    ).read_bytes()

@@ -5,6 +5,7 @@ reason, and nothing hinders the grading and the feedback of the others.
 """
 
 import copy
+import io
 import json
 import os
 import re
@@ -18,14 +19,36 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from conftest import EXERCISE, REPO, SOLUTION, TOOLS
-from grading import NAME, nbgrader, new_course, tiny_assignment
-from nbformat.v4 import new_code_cell
+from grading import NAME, data_file, nbgrader, new_course, tiny_assignment
+from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.api import Gradebook
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
+GUIDE = (TOOLS / "README.md").read_text(encoding="utf-8")
+OURS = {"nbgrader", "python", "jupyter"}
+STUB = "raise Stop('your code here')  # replace this line"
 POINTS = {"1": 2, "2": 3, "3": 2, "4": 3, "5": 0, "6": 2, "7": 2, "8": 3}  # automatic ones
 
 
+RIGHT = {}  # name of a student -> what happened to the file, which is right
+
+
+def right(change):
+    RIGHT[change.__name__] = change
+    return change
+
+
+def own(source, id="own", kind=new_code_cell):
+    """Return a cell of the student's own, as it stands in a file."""
+    return json.loads(json.dumps(kind(source, id=id)))
+
+
+@right
+def as_it_is(notebook):
+    pass
+
+
+@right
 def colab(notebook):
     """Ids in the metadata, an old minor version, widgets without their state, old outputs."""
     notebook["nbformat_minor"] = 0
@@ -37,12 +60,17 @@ def colab(notebook):
         cell["execution_count"] = 3
 
 
+@right
 def pasted_twice(notebook):
-    check = place(notebook, "task_1_check")
+    """A check beside itself and at the end; a room at the end, and broken where it stood."""
+    check, room = (place(notebook, name) for name in ("task_1_check", "checks_a"))
     notebook["cells"].insert(check, copy.deepcopy(notebook["cells"][check]))
-    notebook["cells"].append(copy.deepcopy(notebook["cells"][check]))
+    for k in (check, room):
+        notebook["cells"].append(copy.deepcopy(notebook["cells"][k]))
+    notebook["cells"][room]["source"] = "# @title Given: the checks\nbroken"
 
 
+@right
 def answer_split(notebook):
     """As JupyterLab splits a cell: both halves have the metadata."""
     k = place(notebook, "task_1_answer")
@@ -53,96 +81,140 @@ def answer_split(notebook):
     notebook["cells"][k : k + 1] = [first, second]
 
 
+@right
 def checks_deleted(notebook):
-    gone = ("helpers", "task_1_check", "task_5_check")
+    gone = ("checks_a", "task_1_check", "task_5_check")
     notebook["cells"] = [c for c in notebook["cells"] if grade_id(c) not in gone]
 
 
-def retyped(notebook):
-    """The blank of Task 5 left as it was, and the answer in a new cell."""
-    k = place(notebook, "task_5_answer")
-    new = new_code_cell(text_of(notebook["cells"][k]), id="new")
-    notebook["cells"][k]["source"] = "raise Stop('your code here')  # replace this line"
-    notebook["cells"].insert(k + 1, json.loads(json.dumps(new)))
+@right
+def scratch_calls(notebook):
+    """Checks called in cells of the student's own: before the answer, after it, at the end."""
+    for task, place in ((2, 2), (1, 4), (1, 99)):
+        notebook["cells"].insert(place, own(f"check_task_{task}()", f"scratch-{place}"))
 
 
+@right
+def checks_typed_anew(notebook):
+    """Graded checks deleted, and one of them typed again where it fails."""
+    checks_deleted(notebook)
+    notebook["cells"].insert(0, own("check_task_1()"))
+
+
+@right
 def metadata_lost(notebook):
     for cell in notebook["cells"]:
         cell["metadata"] = {}
 
 
-def check_changed(notebook):
-    notebook["cells"][place(notebook, "task_2_check")]["source"] = "pass"
+@right
+def ids_lost_too(notebook):
+    metadata_lost(notebook)
+    for number, cell in enumerate(notebook["cells"]):
+        cell["id"] = f"new-{number}"
+    scratch_calls(notebook)
 
 
+@right
 def without_ids(notebook):
     notebook["nbformat_minor"] = 4
     for cell in notebook["cells"]:
         cell.pop("id")
 
 
+@right
 def old_with_ids(notebook):
     notebook["nbformat_minor"] = 2
 
 
+@right
 def same_ids(notebook):
     for cell in notebook["cells"]:
         cell["id"] = "same"
 
 
-def stops(notebook):
-    notebook["cells"][place(notebook, "task_2_answer")]["source"] = "z = y / 0"
+@right
+def retyped(notebook):
+    """The blank of Task 5 left as it was, and the answer in a new cell."""
+    k = place(notebook, "task_5_answer")
+    notebook["cells"].insert(k + 1, own(text_of(notebook["cells"][k])))
+    notebook["cells"][k]["source"] = STUB
 
 
-def wrong(notebook):
-    notebook["cells"][place(notebook, "task_2_answer")]["source"] = "z = 0"
-
-
-def dies(notebook):
-    notebook["cells"][place(notebook, "task_2_answer")]["source"] = "import os\nos._exit(1)"
+def in_markdown(notebook):
+    """The blank of Task 5 left as it was, and a text beside it."""
+    k = place(notebook, "task_5_answer")
+    notebook["cells"][k]["source"] = STUB
+    notebook["cells"].insert(k, own("Words.", kind=new_markdown_cell))
 
 
 def untouched(notebook):
     for cell in notebook["cells"]:
         if grade_id(cell).endswith("answer"):
-            cell["source"] = "raise Stop('your code here')  # replace this line"
+            cell["source"] = STUB
 
 
-def as_it_is(notebook):
-    pass
+def check_changed(notebook):
+    answered(2, "z = 0")(notebook)
+    notebook["cells"][place(notebook, "task_2_check")]["source"] = "pass"
 
 
-# Name of a student -> what happened to the file; all of these are right.
-RIGHT = {
-    f.__name__: f
-    for f in (
-        as_it_is,
-        colab,
-        pasted_twice,
-        answer_split,
-        checks_deleted,
-        retyped,
-        metadata_lost,
-        without_ids,
-        old_with_ids,
-        same_ids,
-    )
-}
+def answered(task, source):
+    """Return what replaces an answer to a task."""
+
+    def change(notebook):
+        notebook["cells"][place(notebook, f"task_{task}_answer")]["source"] = source
+
+    return change
+
+
+def own_check(notebook):
+    source = "import time\n\ndef check_task_2():\n    pass\n\ntime.sleep(99)"
+    notebook["cells"].insert(4, own(source))
+
+
 FILES = {  # name of a student -> names of the files, all right
     "copy of": ["Copy of exercise_12_3_cam.ipynb"],
     "number 1": ["exercise_12_3_cam (1).ipynb"],
     "beside another": [NAME, "notes.ipynb"],
 }
-REASONS = {  # name of a student -> what the list says
-    "wrong": "3 points; Task 2: z is not y",
-    "stops": "3 points; Task 2: its cell stops with ZeroDivisionError: division by zero",
-    "check_changed": "3 points; Task 2: z is not y",
-    "dies": "0 points; not graded: nbclient.exceptions.DeadKernelError: Kernel died",
-    "cut off": "0 points; not graded: json.decoder.JSONDecodeError",
-    "two files": "0 points; no exercise_12_3_cam.ipynb, but a.ipynb, b.ipynb",
-    "nothing": "0 points; no exercise_12_3_cam.ipynb, but no notebook",
-    "untouched": "0 points; Task 5: no answer",
+CATCHES = (
+    "import time\nwhile True:\n    try:\n        time.sleep(9)\n    except BaseException: pass"
+)
+CHANGES = {  # name of a student -> what happened to the file
+    "wrong": answered(2, "z = 0"),
+    "check changed": check_changed,
+    "stops": answered(2, "z = y / 0"),
+    "slow": answered(2, "import time\ntime.sleep(99)"),
+    "endless": answered(2, "import time\nwhile True:\n    print('a' * 10**6)\n    time.sleep(0.1)"),
+    "dies": answered(2, "import os\nos._exit(1)"),
+    "stubborn": answered(2, CATCHES),
+    "own check": own_check,
+    "own helper": answered(1, "x, y = 42, 43\n_compare = print"),
+    "in Markdown": in_markdown,
+    "untouched": untouched,
 }
+REASONS = [  # name of a student, and how a line of the list begins
+    ("wrong", "3 points; Task 2: z is 0, not 43."),
+    ("check changed", "3 points; Task 2: z is 0, not 43."),
+    ("stops", "3 points; Task 2: its cell stops with ZeroDivisionError: division by zero"),
+    ("slow", "3 points; Task 2: its cell runs beyond the time limit"),
+    ("endless", "3 points; Task 2: its cell prints without an end"),
+    ("dies", "0 points; not graded: its kernel died (memory? an exit?) in the cell 'import os'"),
+    (
+        "stubborn",
+        "0 points; not graded: its kernel could not be interrupted in the cell 'import time'",
+    ),
+    ("own check", "5 points; check_task_2 is defined anew: look at all points"),
+    ("own check", "5 points; the cell 'import time' runs beyond the time limit"),
+    ("own helper", "5 points; _compare is defined anew: look at all points"),
+    ("in Markdown", "5 points; Task 5: no answer in its cell, but look at the Markdown beside it"),
+    ("untouched", "0 points; Task 5: no answer"),
+    ("cut off", "0 points; not graded: json.decoder.JSONDecodeError"),
+    ("two files", "0 points; no exercise_12_3_cam.ipynb, but a.ipynb, b.ipynb"),
+    ("nothing", "0 points; no exercise_12_3_cam.ipynb, but no notebook"),
+]
+ALONE = ("dies", "cut off", "stubborn")  # graded as the recipe does it, each with a log of its own
 
 
 def text_of(cell):
@@ -163,12 +235,12 @@ def course(tmp_path_factory):
     folder = tmp_path_factory.mktemp("course")
     new_course(folder, tiny_assignment())
     released = (folder / "release" / "cam" / NAME).read_text(encoding="utf-8")
-    sources = {cell.metadata.nbgrader.grade_id: cell.source for cell in tiny_assignment().cells}
+    sources = {grade_id(cell): cell.source for cell in tiny_assignment().cells}
 
     def submit(student, change=as_it_is, files=(NAME,), encoding="utf-8", length=None):
         notebook = json.loads(released)
         for cell in notebook["cells"]:
-            cell["source"] = sources[grade_id(cell)]
+            cell["source"] = sources.get(grade_id(cell), cell["source"])
         change(notebook)
         target = folder / "submitted" / student / "cam"
         target.mkdir(parents=True)
@@ -180,18 +252,18 @@ def course(tmp_path_factory):
     for student, files in FILES.items():
         submit(student, files=files)
     submit("byte-order mark", encoding="utf-8-sig")
-    submit("wrong", wrong)
-    submit("check_changed", lambda notebook: (wrong(notebook), check_changed(notebook)))
-    submit("stops", stops)
-    submit("dies", dies)
-    submit("untouched", untouched)
+    for student, change in CHANGES.items():
+        submit(student, change)
     submit("cut off", length=2000)
     submit("two files", files=["a.ipynb", "b.ipynb"])
     submit("nothing", files=())
-    grade = ("autograde", "cam")
-    nbgrader(folder, *grade, succeeds=False, ISING_DATA=__file__)  # all, one after another
-    for student in ("dies", "cut off"):  # as the recipe does it, each with a log of its own
-        said = nbgrader(folder, *grade, f"--student={student}", succeeds=False)
+    grade = ("autograde", "cam", "--ExecutePreprocessor.timeout=6")
+    except_for = "--CourseDirectory.student_id_exclude=dies,stubborn"
+    data = data_file(folder)
+    nbgrader(folder, *grade, except_for, succeeds=False, ISING_DATA=data)  # one after another
+    for student in ALONE:
+        how = (f"--student={student}", "--ExecutePreprocessor.iopub_timeout=6")
+        said = nbgrader(folder, *grade, *how, succeeds=False, ISING_DATA=data)
         (folder / f"{student}.log").write_text(said, encoding="utf-8")
     nbgrader(folder, "generate_feedback", "cam")
     listing = [sys.executable, "nbgrader_config.py"]
@@ -213,8 +285,8 @@ def test_a_right_answer_has_its_points_whatever_its_file_went_through(course, st
     got, by_hand = points(folder, student)
     assert got == {"task_1_check": 3, "task_2_check": 2, "task_5_check": 0}
     assert by_hand == ["task_5_answer"]
-    own = [line for line in lines if line.startswith(f"{student}: ")]
-    assert own == [f"{student}: 5 points; Task 5: to be graded by hand"]
+    said = [line for line in lines if line.startswith(f"{student}: ")]
+    assert said == [f"{student}: 5 points; Task 5: to be graded by hand"]
     graded = folder / "autograded" / student / "cam"
     cells = nbformat.read(graded / NAME, as_version=4).cells
     (text,) = [c.source for c in cells if grade_id(c) == "task_5_answer"]
@@ -222,11 +294,11 @@ def test_a_right_answer_has_its_points_whatever_its_file_went_through(course, st
     assert (folder / "feedback" / student / "cam" / f"{EXERCISE.stem}.html").exists()
 
 
-@pytest.mark.parametrize("student", REASONS)
-def test_whoever_lacks_points_is_named_with_the_reason(course, student):
+@pytest.mark.parametrize(("student", "reason"), REASONS)
+def test_whoever_lacks_points_is_named_with_the_reason(course, student, reason):
     _, lines = course
-    own = [line for line in lines if line.startswith(f"{student}: ")]
-    assert any(line.startswith(f"{student}: {REASONS[student]}") for line in own), own
+    said = [line for line in lines if line.startswith(f"{student}: ")]
+    assert any(line.startswith(f"{student}: {reason}") for line in said), said
 
 
 def test_nothing_of_a_submission_is_changed(course):
@@ -237,14 +309,25 @@ def test_nothing_of_a_submission_is_changed(course):
     assert sorted(os.listdir(submitted / "two files" / "cam")) == ["a.ipynb", "b.ipynb"]
 
 
-def test_feedback_says_what_is_wrong_right_below_the_title_of_the_check(course):
+def test_restored_rooms_are_folded_and_checks_are_open(course):
     folder, _ = course
-    page = folder / "feedback" / "wrong" / "cam" / f"{EXERCISE.stem}.html"
+    cells = nbformat.read(folder / "autograded" / "checks_deleted" / "cam" / NAME, 4).cells
+    folded = {grade_id(c): c.metadata.get("jupyter", {}).get("source_hidden", False) for c in cells}
+    assert folded["checks_a"] and not folded["task_1_check"] and not folded["task_5_check"]
+
+
+def lines_of_feedback(folder, student):
+    page = folder / "feedback" / student / "cam" / f"{EXERCISE.stem}.html"
     body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").body
-    lines = [line.strip() for line in body.get_text().splitlines() if line.strip()]
-    title = max(k for k, line in enumerate(lines) if "Check of Task 2" in line)
-    message = next(k for k, line in enumerate(lines) if "z is not y" in line)
-    assert 0 < message - title < 3 and "if z != 43" not in "".join(lines)
+    return [line.strip() for line in body.get_text().splitlines() if line.strip()], body
+
+
+def test_feedback_says_what_is_wrong_right_below_the_line_of_the_check(course):
+    lines, _ = lines_of_feedback(course[0], "wrong")
+    call = max(k for k, line in enumerate(lines) if "check_task_2()" in line)
+    message = next(k for k, line in enumerate(lines) if "z is 0, not 43." in line)
+    assert 0 < message - call < 3
+    assert "# @title Given: the checks" in lines and "_compare" not in "".join(lines)
 
 
 def test_the_exercise_is_released_as_it_is_in_the_repository(tmp_path):
@@ -257,13 +340,17 @@ def test_the_exercise_is_released_as_it_is_in_the_repository(tmp_path):
 
 @pytest.fixture(scope="module")
 def class_round(data_file, tmp_path_factory):
-    """The README's recipe, line by line, with four students: folder of the course, and the list.
+    """The recipe, line by line, with four students: folder of the course, and the list.
 
     The training is shortened: no point depends on it. In place of JupyterLab the test writes the
-    points of Task 5 into the gradebook.
+    points of Task 5 into the gradebook. The shell is the plainest, and all programs are such as
+    macOS has, too.
     """
-    blocks = [block.strip() for block in README.split("```")[1::2]]
+    blocks = [block.strip() for block in GUIDE.split("```")[1::2]]
     (recipe,) = [block for block in blocks if "zip_collect" in block]
+    programs = set(re.findall(r"(?:^|&& |\| |\$\(|c ')(\w+)", recipe, re.M))
+    assert programs <= OURS | set("mkdir cp export cd ls head xargs sh getconf".split()), programs
+    assert "#" not in recipe  # zsh takes comments for words
     lines = recipe.replace("NAME", "1004").splitlines()
     repository = tmp_path_factory.mktemp("class") / "repository"
     (repository / "tests").mkdir(parents=True)
@@ -278,7 +365,7 @@ def class_round(data_file, tmp_path_factory):
         places = [k for word in (first, last) for k, line in enumerate(lines) if word in line]
         start, stop = places[0], places[-1]
         script = "\n".join(["set -e", *before, *lines[start : stop + 1]])
-        command = ["bash", "-c", script]
+        command = ["sh", "-c", script]
         done = subprocess.run(
             command, cwd=repository, env=environment, capture_output=True, text=True, timeout=900
         )
@@ -359,14 +446,11 @@ def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
 
 
 def test_feedback_of_a_real_check_is_found_at_once(class_round):
-    """Right below the title of the check; the list at the top of the page leads there."""
-    course, _ = class_round
-    page = course / "feedback" / "1002" / "cam" / f"{EXERCISE.stem}.html"
-    body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").body
-    lines = [line.strip() for line in body.get_text().splitlines() if line.strip()]
-    title = max(k for k, line in enumerate(lines) if "Check of Task 2" in line)
+    """Right below the line of the check; the list at the top of the page leads there."""
+    lines, body = lines_of_feedback(class_round[0], "1002")
+    call = max(k for k, line in enumerate(lines) if "Grade cell: task_2_check" in line)
     message = next(k for k, line in enumerate(lines) if "cams lacks the bias" in line)
-    assert 0 < message - title < 3
+    assert 0 < message - call < 6, lines[call:message]
     targets = [link["href"][1:] for link in body.select('#toc a[href^="#"]')]
     assert "task_2_check" in targets and all(body.find("a", attrs={"name": t}) for t in targets)
 
@@ -393,8 +477,72 @@ def test_part_a_alone_by_the_command_of_the_readme(path, tmp_path):
     assert code == [cell.id for cell in part_a.cells if cell.cell_type == "code"]
 
 
-def test_the_readme_is_short_and_names_only_what_exists():
-    outside = re.sub(r"<details>.*?</details>", "", README, flags=re.S)
-    assert len(outside.split()) <= 1400
-    for path in re.findall(r"\btests/[\w/]+\.py", README):
+def test_the_readmes_name_only_what_exists():
+    for path in re.findall(r"\b(?:tests|\.ci)/[\w/.]*\w", README + GUIDE):
         assert (REPO / path).exists(), path
+    for tool in TOOLS.iterdir():
+        assert f"`{tool.name}`" in GUIDE or tool.is_dir() or tool.name == "README.md", tool
+
+
+COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is not taken
+    "CAM_2026_77/.DS_Store": None,
+    "CAM_2026_77/Ada L_1001_assignsubmission_file_{name}.ipynb": "1001",
+    "CAM_2026_77/Ada L_1001_assignsubmission_file_{name} (1).ipynb": None,
+    "CAM_2026_77/Ben Müller_1002_assignsubmission_file_{name} (9).ipynb": None,
+    "CAM_2026_77/Ben Müller_1002_assignsubmission_file_{name} (10).ipynb": "1002",
+    "CAM_2026_77/Чен_1003_assignsubmission_file/.ipynb_checkpoints/{name}.ipynb": None,
+    "CAM_2026_77/Чен_1003_assignsubmission_file/task_3_x/{name}.ipynb": "1003",
+    "CAM_2026_77/Dee_1004_assignsubmission_file_{name}.ipynb.txt": "1004",
+    "CAM_2026_77/Eve_1005_assignsubmission_file_work.ZIP": "1005",
+    "CAM_2026_77/Fay_1006_assignsubmission_file_work.zip": None,
+    "CAM_2026_77/Gus_1007_assignsubmission_file_answers.pdf": None,
+    "CAM_2026_77/Hal_1008_assignsubmission_file_my solution.ipynb": "1008",
+    "CAM_2026_77/{name}.ipynb": None,
+    "submissions (1)/imanoori_LATE_1009_67890_{name}-1.ipynb": "1009",
+    "gradebook/cam_jo10_attempt_2026-01-30-15-00-00_{name}.ipynb": None,
+    "gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{name}.ipynb": "jo10",
+    "CAM Download/1011-2345 - Kim Lee - Jan 30, 2026 315 PM/{name}.ipynb": "1011",
+    "bulk_3/cam/Lovelace, Lea(lea12)/Submission attachment(s)/{name}.ipynb": "lea12",
+    "ilias_4/Lovelace_Mia_mia13_1013/{name}.ipynb": "1013",
+}
+SAID = """1001: took {m}/Ada L_1001_assignsubmission_file_{n}.ipynb, skipped {m}/Ada L_1001
+1002: took {m}/Ben Müller_1002_assignsubmission_file_{n} (10).ipynb, skipped {m}/Ben Müller_1002
+Fay_1006_assignsubmission_file_work.zip: cannot be unpacked (
+1006: no notebook, but {m}/Fay_1006_assignsubmission_file_work.zip
+1007: no notebook, but {m}/Gus_1007_assignsubmission_file_answers.pdf
+{m}/{n}.ipynb: whose is it? Copy it to submitted/NUMBER/cam
+jo10: took gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{n}.ipynb, skipped gradebook/cam_jo10"""
+
+
+def archive_of(members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def test_everybody_is_collected_whatever_platforms_and_students_do_to_names(tmp_path):
+    new_course(tmp_path, tiny_assignment())
+    archives = tmp_path / "downloaded" / "cam" / "archive"
+    archives.mkdir(parents=True)
+    members = {}
+    for place in COLLECTED:
+        content = place
+        if place.endswith(".ZIP"):
+            content = archive_of({f"__MACOSX/._{NAME}": "", f"work_2_x/{NAME}": place})
+        archive, member = place.format(name=EXERCISE.stem).split("/", 1)
+        members.setdefault(archive, {})[member] = content
+    for archive, contents in members.items():
+        (archives / f"{archive}.zip").write_bytes(archive_of(contents))
+    said = nbgrader(tmp_path, "zip_collect", "cam")
+    found = {
+        path.read_text(encoding="utf-8"): path.parts[-3]
+        for path in (tmp_path / "submitted").rglob("*.*")
+    }
+    assert found == {place: student for place, student in COLLECTED.items() if student}
+    assert {path.name for path in (tmp_path / "submitted").rglob("*.*")} == {NAME}
+    printed = [line for line in said.splitlines() if not line.startswith("[")]
+    wanted = SAID.format(m="CAM_2026_77", n=EXERCISE.stem).splitlines()
+    for line, start in zip(sorted(printed), sorted(wanted), strict=True):
+        assert line.startswith(start), said

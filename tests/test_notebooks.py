@@ -11,7 +11,7 @@ import pytest
 from answers import STUB
 from conftest import EXERCISE, REPO, SOLUTION, TOOLS, code_cells, is_folded
 
-ROOMS = "start data near checks_a pictures physics checks_b".split()  # what a check needs
+ROOMS = "start data near checks_a pictures physics_b checks_b".split()  # what a check needs
 
 
 def texts(path):
@@ -171,3 +171,14 @@ def test_checks_are_one_open_line_and_what_they_need_is_locked():
     of_checks = locked["checks_a"].source + locked["checks_b"].source
     for name in re.findall(r"^(?:def |class )?(\w+)(?: =|\()", of_checks, re.M):
         assert name.startswith(("_", "check_task_")), name
+
+
+def test_the_readme_is_a_door():
+    """Short, what to type comes first, and what it names exists."""
+    text = (REPO / "README.md").read_text(encoding="utf-8")
+    assert len(text.split()) <= 1150
+    assert len(text.partition("pip install -q -r requirements.txt")[0].split()) < 120
+    commands = [line for line in text.splitlines() if line.startswith("python3 -m venv")]
+    assert len(commands) == 2 and commands[1].endswith("-m pytest")  # as .ci/run takes it
+    for path in re.findall(r"\btests/[\w/]+\.\w+|\b\w+\.ipynb|\brequirements\.txt", text):
+        assert (REPO / path).exists() or f"part_a/{path}" in text, path

@@ -1,11 +1,13 @@
 """nbgrader's configuration for this exercise: copy it to the course folder under this name.
 
-It sets the stub of the blanks, time limits and the gradebook, repairs what students' editors do to
-files, and fences submissions in where the system allows it (Linux, bubblewrap).
+It collects what learning platforms and students make of a file name, repairs what editors do to
+files, fences submissions in where the system allows it (Linux, bubblewrap), and leaves nothing in
+what is opened afterwards that could run in a browser.
 
 `python nbgrader_config.py` in the course folder lists everybody whose score is not complete.
 """
 
+import asyncio
 import atexit
 import json
 import os
@@ -15,23 +17,140 @@ import subprocess
 import sys
 import tempfile
 import uuid
+import zipfile
 from pathlib import Path
 
 import nbformat
+from bs4 import BeautifulSoup
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
+from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 from nbgrader.preprocessors import (
+    AssignLatePenalties,
     CheckCellMetadata,
     ClearOutput,
+    Execute,
     GetGrades,
+    LimitOutput,
     NbGraderPreprocessor,
     OverwriteCells,
     OverwriteKernelspec,
+    SaveAutoGrades,
 )
 
 ASSIGNMENT, NOTEBOOK = "cam", "exercise_12_3_cam"
 GRADEBOOK = "sqlite:///gradebook.db?timeout=300"  # several processes wait for each other
+MOST_PRINTED = 20_000_000  # characters that a cell may put out, pictures included
+STUB = "raise Stop('your code here')"
+
+# What learning platforms put before a student's file, or how they name a student's folder.
+PLATFORMS = (
+    r".*_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
+    r".*_(?P<student>[^_]+)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_attempt_2026-01-30-...
+    r"[^_]+(_LATE)?_(?P<student>\d+)_\d+_",  # Canvas: lovelaceada_LATE_1001_67890_...
+    r"(?P<student>\d+)-\d+ - (.* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan 30, ...
+    r"[^,]+, .+\((?P<student>[\w.-]+)\)$",  # Sakai: Lovelace, Ada(ada01)
+)
+ELSEWHERE = r".*?_(?P<student>\d+)(_|$)"  # ILIAS: Lovelace_Ada_ada01_1001, and others
+
+
+class Unpack(ExtractorPlugin):
+    """Unpack archives, also archives in archives. One that cannot be unpacked is named."""
+
+    def extract(self, archive_path, extracted_path):
+        shutil.copytree(archive_path, extracted_path, dirs_exist_ok=True)
+        for _ in range(3):  # a class in an archive, a student in an archive, and one more
+            for path in sorted(Path(extracted_path).rglob("*")):
+                if path.suffix.lower() == ".zip" and path.is_file():
+                    self.unpack(path)
+        for path in sorted(Path(extracted_path).rglob("*.ipynb.*")):  # by Safari and Windows
+            right = path.with_suffix("")
+            if right.suffix == ".ipynb" and not right.exists():
+                path.rename(right)
+
+    @staticmethod
+    def unpack(path):
+        """Replace a copy of an archive by a folder with what is in it."""
+        try:
+            shutil.unpack_archive(path, path.with_suffix(""), "zip")
+            path.unlink()
+        except Exception as error:  # damaged, with a password, of another kind than its name says
+            say_once(f"{path.name}: cannot be unpacked ({error})")
+
+
+class OneNotebookEach(FileNameCollectorPlugin):
+    """Collect one notebook of each student, and name everybody who has more than one or none.
+
+    It is the one with the right name or, without it, the highest number in parentheses.
+    """
+
+    chosen = None
+
+    def collect(self, submitted_file):
+        if self.chosen is None:
+            app, course = self.parent, self.parent.coursedir
+            place = (app.downloaded_directory, course.assignment_id, app.extracted_directory)
+            self.chosen = self.choose(os.path.join(course.root, *place))
+        if submitted_file not in self.chosen:
+            return None
+        return {"student_id": self.chosen[submitted_file], "file_id": NOTEBOOK}
+
+    @staticmethod
+    def choose(folder):
+        """Return the file to be taken -> the student; print what needs a look."""
+        found = {}
+        for path in sorted(Path(folder).rglob("*")):
+            place = path.relative_to(folder)
+            if path.is_file() and not is_shadow(place):
+                student, name = owner_of(place)
+                found.setdefault(student, []).append((rank_of(name), str(place)))
+        for _, place in found.pop(None, []):
+            if place.endswith(".ipynb"):
+                print(f"{place}: whose is it? Copy it to submitted/NUMBER/{ASSIGNMENT}", flush=True)
+        chosen = {}
+        for student, files in found.items():
+            best, *others = (place for _, place in sorted(files, reverse=True))
+            if not best.endswith(".ipynb"):
+                print(f"{student}: no notebook, but {', '.join([best, *others])}", flush=True)
+                continue
+            chosen[os.path.join(folder, best)] = student
+            skipped = [place for place in others if place.endswith(".ipynb")]
+            if skipped:
+                print(f"{student}: took {best}, skipped {', '.join(skipped)}", flush=True)
+        return chosen
+
+
+def is_shadow(place):
+    """Say whether a file is macOS's or Jupyter's, not the student's own."""
+    return any(part.startswith((".", "__MACOSX")) for part in place.parts)
+
+
+def owner_of(place):
+    """Return whose file it is (None: unknown), and its name without what the platform added."""
+    parts = [part.partition(NOTEBOOK)[0] for part in place.parts]
+    last = len(parts) - 1
+    tries = [(k, platform) for k in range(last + 1) for platform in PLATFORMS]
+    tries += [(k, ELSEWHERE) for k in range(min(1, last), last + 1)]  # 0: the archive's own name
+    for k, platform in tries:
+        match = re.match(platform, parts[k])
+        if match:
+            return match["student"], place.name[match.end() if k == last else 0 :]
+    return None, place.name
+
+
+def rank_of(name):
+    """Return a number: the higher, the rather a file of this name is the one to be graded."""
+    stem, extension = os.path.splitext(name)
+    if extension != ".ipynb":
+        return -2
+    if NOTEBOOK not in stem:
+        return -1
+    number = re.search(r"\((\d+)\)|-(\d+)$", stem)
+    return float("inf") if stem == NOTEBOOK else int(number[1] or number[2]) if number else 0
 
 
 class LenientExporter(NotebookExporter):
@@ -57,25 +176,25 @@ class LenientExporter(NotebookExporter):
 class Tidy(NbGraderPreprocessor):
     """Find every cell of the assignment in a submission, once; put back what cannot do without.
 
-    A cell is found by its grade_id or, without metadata, by its first line. Copies become cells
-    of the student's own. Locked cells that are missing are put back before the next one found.
+    A cell is found by its grade_id; without metadata by its id, and a room by its first line. A
+    check is one line that students call in cells of their own, too: its text says nothing. Copies
+    become cells of the student's own. Locked cells that are missing are put back before the next
+    one found.
     """
 
     def preprocess(self, nb, resources):
-        place = resources["nbgrader"]
-        with Gradebook(place["db_url"]) as gradebook:
-            source = gradebook.find_notebook(place["notebook"], place["assignment"])
-            points = {cell.name: cell.max_score for cell in source.grade_cells}
-            templates = [self.template(cell, points) for cell in source.source_cells]
+        fault = fault_of_data()
+        if fault:
+            raise FileNotFoundError(fault)  # the formgrader's own button comes here at once
         missing = []
-        for template in templates:
+        for template in templates_of(resources["nbgrader"]):
             name = template.metadata.nbgrader.grade_id
-            copies = [k for k, cell in enumerate(nb.cells) if self.is_copy(cell, template)]
+            copies = self.copies_of(template, nb.cells)
             for k in copies:
                 nb.cells[k].metadata.pop("nbgrader", None)
             if copies:
                 best = self.best_of(copies, nb.cells, template)
-                nb.cells[best].metadata.nbgrader = template.metadata.nbgrader
+                nb.cells[best].metadata = template.metadata
                 if len(copies) > 1:
                     self.log.warning("%s: %d copies, one is graded", name, len(copies))
                 nb.cells[copies[0] : copies[0]] = missing
@@ -87,39 +206,213 @@ class Tidy(NbGraderPreprocessor):
         return nb, resources
 
     @staticmethod
-    def template(source_cell, points):
-        """Return a cell of the assignment as nbgrader's database knows it."""
-        name = source_cell.name
-        metadata = {"schema_version": 3, "grade_id": name, "task": False}
-        metadata |= {"locked": source_cell.locked, "checksum": source_cell.checksum}
-        metadata |= {"grade": name in points, "solution": not source_cell.locked}
-        metadata["cell_type"] = source_cell.cell_type
-        if name in points:
-            metadata["points"] = points[name]
-        cell = nbformat.v4.new_code_cell(source_cell.source, metadata={"nbgrader": metadata})
-        cell.metadata.jupyter = {"source_hidden": source_cell.locked}
-        return cell
-
-    @staticmethod
-    def is_copy(cell, template):
-        """Say whether a cell of a submission is one of the assignment, or a part of it."""
-        wanted, found = template.metadata.nbgrader, cell.metadata.get("nbgrader", {})
-        if "grade_id" in found:
-            return found["grade_id"] == wanted.grade_id
-        if cell.cell_type != "code":
-            return False
-        if wanted.locked:
-            return cell.source.split("\n")[0] == template.source.split("\n")[0]
-        # The text of Task 5, which has points of its own, may stand in a new cell.
-        return wanted.grade and re.search(r"^answer\s*=", cell.source, re.M) is not None
+    def copies_of(template, cells):
+        """Return the places of a cell of the assignment, and of its parts, in a submission."""
+        wanted = template.metadata.nbgrader
+        by_name, by_id, by_text = [], [], []
+        for k, cell in enumerate(cells):
+            if "nbgrader" in cell.metadata:
+                if cell.metadata.nbgrader.get("grade_id") == wanted.grade_id:
+                    by_name.append(k)
+            elif cell.id == template.id:
+                by_id.append(k)
+            elif cell.cell_type == "code":
+                if wanted.locked:
+                    same = is_room(cell) and first_line(cell) == first_line(template)
+                else:  # the text of Task 5, which has points of its own, may stand in a new cell
+                    same = wanted.grade and re.search(r"^answer\s*=", cell.source, re.M)
+                if same:
+                    by_text.append(k)
+        if wanted.grade and not wanted.locked:
+            return sorted(by_name + by_id + by_text)
+        return by_name or by_id or by_text
 
     @staticmethod
     def best_of(copies, cells, template):
-        """Return the copy to be graded: of checks the last, of answers the first not empty."""
+        """Return the copy that counts: of rooms the first, of checks the last, of answers the
+        first one that is filled in."""
         if template.metadata.nbgrader.locked:
-            return copies[-1]
-        filled = [k for k in copies if "raise Stop('your code here')" not in cells[k].source]
+            return copies[0 if is_room(template) else -1]
+        filled = [k for k in copies if STUB not in cells[k].source]
         return (filled or copies)[0]
+
+
+def templates_of(place):
+    """Return the cells of the assignment as nbgrader's database knows them."""
+    with Gradebook(place["db_url"]) as gradebook:
+        source = gradebook.find_notebook(place["notebook"], place["assignment"])
+        points = {cell.name: cell.max_score for cell in source.grade_cells}
+        return [template_of(cell, points) for cell in source.source_cells]
+
+
+def template_of(source_cell, points):
+    name = source_cell.name
+    metadata = {"schema_version": 3, "grade_id": name, "task": False}
+    metadata |= {"locked": source_cell.locked, "checksum": source_cell.checksum}
+    metadata |= {"grade": name in points, "solution": not source_cell.locked}
+    metadata["cell_type"] = source_cell.cell_type
+    if name in points:
+        metadata["points"] = points[name]
+    cell = new_code_cell(source_cell.source, id=name.replace("_", "-"))
+    cell.metadata = nbformat.from_dict({"nbgrader": metadata})
+    if cell.source.startswith("# @title"):
+        cell.metadata.jupyter = {"source_hidden": True}
+    return cell
+
+
+def first_line(cell):
+    return cell.source.split("\n")[0]
+
+
+def is_room(cell):
+    """Say whether a cell is more than the one line that calls a check."""
+    return "\n" in cell.source.strip()
+
+
+class Bounded(Execute):
+    """Run a submission. A cell that puts out too much is interrupted; one that ends it is named."""
+
+    def preprocess_cell(self, cell, resources, index):
+        self.printed = 0
+        try:
+            return super().preprocess_cell(cell, resources, index)
+        except DeadKernelError:
+            why = "its kernel died (memory? an exit?)"
+        except CellTimeoutError:
+            endless = self.printed > MOST_PRINTED
+            why = "it prints without an end" if endless else "its kernel could not be interrupted"
+        raise DeadKernelError(f"{why} in the cell '{first_line(cell)}'")
+
+    def process_message(self, message, cell, index):
+        if message["msg_type"] in ("stream", "display_data", "execute_result"):
+            before = self.printed
+            self.printed += max(1000, len(str(message["content"])))
+            if self.printed > MOST_PRINTED:
+                if before <= MOST_PRINTED:
+                    asyncio.ensure_future(self.km.interrupt_kernel())
+                    text = f"more than {MOST_PRINTED:,} characters"
+                    error = {"ename": "EndlessOutput", "evalue": text, "traceback": [text]}
+                    cell.outputs.append(new_output("error", **error))
+                return None
+        return super().process_message(message, cell, index)
+
+
+# What Markdown may become in HTML, and every attribute of it.
+TAGS = set(
+    "a blockquote br code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr img input li ol p".split()
+)
+TAGS |= set("pre span strong table tbody td th thead tr ul".split())
+ATTRIBUTES = {
+    "href": r"https?://.*|mailto:.*|#.*",
+    "src": r"data:image/(png|jpeg);base64,[\w+/=\s]+",
+    "id": r"(?!task_).*",  # the formgrader finds its own input fields by such names
+    "class": ".*",
+    "style": r"text-align: ?(left|center|right);?",
+}
+ATTRIBUTES |= dict.fromkeys(["alt", "title", "type", "checked", "disabled", "start"], ".*")
+FORMULAS = r"\\(href|url|require|style|class|cssId|data|html\w*|includegraphics)\b"
+
+
+class NoHTML(IPythonRenderer):
+    """A renderer of Markdown that refuses HTML, and diagrams, whose text would become HTML."""
+
+    def block_html(self, html):
+        raise InvalidNotebook("HTML")
+
+    inline_html = block_mermaidjs = block_html
+
+
+def is_harmless(markdown, attachments=None):
+    """Say whether Markdown is without HTML, scripts, and pictures or files from other places."""
+    try:
+        html = MarkdownWithMath(NoHTML(escape=False, attachments=attachments)).render(markdown)
+    except Exception:  # HTML, or what the formgrader would stop at, such as a lost attachment
+        return False
+    for tag in BeautifulSoup(html, "html.parser", multi_valued_attributes=None).find_all(True):
+        for name, value in tag.attrs.items():
+            if not re.fullmatch(ATTRIBUTES.get(name, "nothing"), value, re.S | re.I):
+                return False
+        if tag.name not in TAGS:
+            return False
+    return not re.search(FORMULAS, markdown)
+
+
+def as_text(markdown):
+    """Return Markdown that shows its own source: indented, which nothing in it can end."""
+    return "\n".join(f"    {line}" for line in markdown.splitlines())
+
+
+def released_markdown():
+    """Return the sources of the assignment's own Markdown cells."""
+    path = Path("release", ASSIGNMENT, f"{NOTEBOOK}.ipynb")
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    return {cell.source for cell in cells if cell.cell_type == "markdown"}
+
+
+class Harmless(NbGraderPreprocessor):
+    """Leave nothing of a submission that could run in a browser, or load from elsewhere.
+
+    Figures, plain text, formulas and Markdown without HTML stay. Markdown of any other kind is
+    shown as it was typed. Markdown of the assignment, as it was released, stays as it is.
+    """
+
+    def preprocess(self, nb, resources):
+        own = released_markdown()
+        kernel = {"name": "python3", "display_name": "Python 3"}
+        metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+        nb.metadata = nbformat.from_dict(metadata)
+        nb.cells = [self.cleaned(cell, own) for cell in nb.cells]
+        return nb, resources
+
+    def cleaned(self, cell, own):
+        """Return a cell made anew, of what is known to be harmless."""
+        if cell.cell_type == "code":
+            new = new_code_cell(cell.source, id=cell.id)
+            for name in ("nbgrader", "jupyter"):
+                if name in cell.metadata:
+                    new.metadata[name] = cell.metadata[name]
+            new.outputs = [self.cleaned_output(output) for output in cell.outputs]
+            return new
+        text, pictures = cell.source, {}
+        for name, attachment in cell.get("attachments", {}).items():
+            kept = {kind: data for kind, data in attachment.items() if is_picture(kind, data)}
+            if kept:
+                pictures[name] = kept
+        if not (text in own or cell.cell_type == "markdown" and is_harmless(text, pictures)):
+            return new_markdown_cell(as_text(text), id=cell.id)
+        new = new_markdown_cell(text, id=cell.id)
+        if pictures:
+            new.attachments = pictures
+        return new
+
+    @staticmethod
+    def cleaned_output(output):
+        kind = output.output_type
+        if kind == "stream":
+            name = "stderr" if output.name == "stderr" else "stdout"
+            return new_output(kind, name=name, text=short(output.text))
+        if kind == "error":
+            error = {"ename": short(output.ename), "evalue": short(output.evalue)}
+            return new_output(kind, traceback=[short(line) for line in output.traceback], **error)
+        data = {}
+        for kind, content in output.data.items():
+            if is_picture(kind, content):
+                data[kind] = content
+            elif kind in ("text/markdown", "text/latex"):
+                text = short(content)
+                data["text/markdown"] = text if is_harmless(text) else as_text(text)
+            elif kind == "text/plain":
+                data[kind] = short(content)
+        return new_output("display_data", data=data or {"text/plain": "(not shown)"})
+
+
+def is_picture(kind, content):
+    """Say whether a part of an output is a figure, in base64 and nothing else."""
+    return kind in ("image/png", "image/jpeg") and re.fullmatch(r"[\w+/=\s]+", str(content))
+
+
+def short(text):
+    return str(text)[:100_000]
 
 
 class ShortChecks(NbGraderPreprocessor):
@@ -139,6 +432,30 @@ def give_the_right_name(assignment, student, notebooks):
         notebooks[:] = [str(right)]
 
 
+def find_data():
+    """Make the path of the data file absolute, as cells run in other folders than nbgrader."""
+    path = os.environ.get("ISING_DATA")
+    if path:
+        path = os.path.expanduser(path.strip().strip("\"'"))
+        os.environ["ISING_DATA"] = os.path.abspath(path)
+
+
+def fault_of_data():
+    """Return what is wrong with the data file that ISING_DATA names, or None."""
+    path = os.environ.get("ISING_DATA")
+    if path is None:
+        return None
+    if not os.path.isfile(path):
+        fault = "which is no file"
+    elif not zipfile.is_zipfile(path):
+        fault = "which is no npz file"
+    elif not {"C.npy", "T.npy"} <= set(zipfile.ZipFile(path).namelist()):
+        fault = "which lacks the arrays C and T"
+    else:
+        return None
+    return f"ISING_DATA names {path or 'nothing'}, {fault}: name the data file. Nobody is graded."
+
+
 def why_no_fence():
     """Return why submissions cannot be fenced in here, with the way out, or None."""
     if sys.platform != "linux":
@@ -151,7 +468,7 @@ def why_no_fence():
     if trial.returncode == 0:
         return None
     reason = trial.stderr.strip() or f"bwrap ends with {trial.returncode}"
-    return f"{reason} (Ubuntu: AppArmor forbids it, see the README)"
+    return f"{reason} (Ubuntu: AppArmor forbids it, see tests/tools/README.md)"
 
 
 def chain_of(path):
@@ -184,8 +501,8 @@ def make_fence(c):
     for name in ("LANG", "NBGRADER_EXECUTION", *QUIET_AND_SMALL):
         if name in os.environ:
             variables[name] = os.environ[name]
-    if os.path.isfile(os.environ.get("ISING_DATA", "")):
-        variables["ISING_DATA"] = os.path.abspath(os.environ["ISING_DATA"])
+    if "ISING_DATA" in os.environ:
+        variables["ISING_DATA"] = os.environ["ISING_DATA"]
         seen.append(variables["ISING_DATA"])
 
     fence = "bwrap --unshare-all --die-with-parent --clearenv --proc /proc --dev /dev".split()
@@ -216,9 +533,10 @@ QUIET_AND_SMALL = {
 
 
 def configure(c):
-    c.ClearSolutions.code_stub = {"python": "raise Stop('your code here')  # replace this line"}
+    c.ClearSolutions.code_stub = {"python": f"{STUB}  # replace this line"}
     c.CourseDirectory.db_url = GRADEBOOK
     c.ExecutePreprocessor.timeout = 600  # seconds for a cell
+    c.ExecutePreprocessor.iopub_timeout = 60  # seconds for the rest of what it has printed
 
     c.Autograde.pre_convert_hook = give_the_right_name
     c.Autograde.exporter_class = LenientExporter
@@ -229,20 +547,21 @@ def configure(c):
         OverwriteCells,
         CheckCellMetadata,
     ]
-    c.GenerateFeedback.preprocessors = [GetGrades, ShortChecks, CSSHTMLHeaderPreprocessor]
+    grade = [Bounded, LimitOutput, SaveAutoGrades, AssignLatePenalties, Harmless]
+    c.Autograde.autograde_preprocessors = grade
+    feedback = [Harmless, GetGrades, ShortChecks, CSSHTMLHeaderPreprocessor]
+    c.GenerateFeedback.preprocessors = feedback
+    c.ZipCollectApp.extractor_plugin = Unpack
+    c.ZipCollectApp.collector_plugin = OneNotebookEach
+    c.ZipCollectApp.log_level = "ERROR"  # the collector itself says what needs a look
 
-    # A learning platform's zip: Ada Lovelace_12345_assignsubmission_file_exercise_12_3_cam.ipynb
-    person = r".*/(?P<first_name>[^/_]+)_(?P<student_id>\d+)_[^/]*"
-    file = rf"(/[^/]*)?(?P<file_id>{NOTEBOOK})[^/]*"
-    c.FileNameCollectorPlugin.named_regexp = person + file
-
+    find_data()
     if "autograde" in sys.argv:
         os.environ.update(QUIET_AND_SMALL)
-        path = os.environ.get("ISING_DATA")
-        if path is None:
+        if fault_of_data():
+            sys.exit(fault_of_data())
+        if "ISING_DATA" not in os.environ:
             say_once("ISING_DATA is not set: every submission makes its own data, which is slow.")
-        elif not os.path.isfile(path):
-            sys.exit(f"ISING_DATA names {path or 'nothing'}, which is no file: name the data file.")
     reason = why_no_fence()
     if reason is None:
         make_fence(c)
@@ -259,52 +578,96 @@ def say_once(line):
 
 
 def reasons_of(student):
-    """Return why the score of a student is not complete: a list of lines."""
+    """Return why the score of a student is not complete, and what a grader has to look at."""
     submitted = Path("submitted", student, ASSIGNMENT)
     graded = Path("autograded", student, ASSIGNMENT, f"{NOTEBOOK}.ipynb")
     if not graded.exists():
         files = sorted(path.name for path in submitted.glob("*.ipynb"))
         if f"{NOTEBOOK}.ipynb" not in files and len(files) != 1:
             return [f"no {NOTEBOOK}.ipynb, but {', '.join(files) or 'no notebook'}"]
-        log = Path(f"{student}.log")
-        if not log.exists():
-            return ["not graded yet"]
-        text = log.read_text(encoding="utf-8")
-        errors = re.findall(r"^ *([\w.]+(?:Error|Exception): .*)$", text, re.M)
-        return [f"not graded: {errors[-1] if errors else f'see {log}'}"]
-    reasons = []
-    cells = {
-        cell.metadata.nbgrader.grade_id: cell
-        for cell in nbformat.read(graded, as_version=4).cells
-        if "nbgrader" in cell.metadata
-    }
+        return [why_not_graded(Path(f"{student}.log"))]
+    cells = nbformat.read(graded, as_version=4).cells
+    known = {cell.metadata.nbgrader.grade_id: cell for cell in cells if is_known(cell)}
+    reasons = troubles_in(cells)
     with Gradebook(GRADEBOOK) as gradebook:
         notebook = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student)
         for grade in notebook.grades:
             number = grade.name.split("_")[1]
+            answer, check = known.get(f"task_{number}_answer"), known[grade.name]
             if grade.needs_manual_grade:
                 reasons.append(f"Task {number}: to be graded by hand")
+            elif grade.score < grade.max_score and answer is check and grade.manual_score is None:
+                near = " in its cell, but look at the Markdown beside it"
+                reasons.append(f"Task {number}: no answer{near * is_beside(answer, cells)}")
             elif grade.score < grade.max_score:
-                answer = cells.get(f"task_{number}_answer")
-                reasons.append(f"Task {number}: {why_less(grade, answer, cells[grade.name])}")
+                reasons.append(f"Task {number}: {why_less(grade, answer, check)}")
     return reasons
+
+
+def why_not_graded(log):
+    """Return the last error in the log of a student's grading, in a line."""
+    if not log.exists():
+        return "not graded yet"
+    text = log.read_text(encoding="utf-8")
+    errors = re.findall(r"^ *([\w.]+(?:Error|Exception): .*)$", text, re.M)
+    last = errors[-1] if errors else f"see {log}"
+    return f"not graded: {last.removeprefix('nbclient.exceptions.DeadKernelError: ')}"
+
+
+def is_known(cell):
+    return "nbgrader" in cell.metadata
+
+
+def troubles_in(cells):
+    """Return what else a grader has to know: names of the checks defined anew, cells cut off."""
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    given = {cell.source for cell in code if is_known(cell) and cell.metadata.nbgrader.locked}
+    defined = re.compile(r"^(?:def |class )?(check_task_\d|Stop|_\w+)\b", re.M)
+    names = "|".join({name for source in given for name in defined.findall(source)} | {"Stop"})
+    anew = rf"(?:\b(?:def|class|as)\s+|\(\)\[.)({names})\b|\b({names})(?:\.\w+)*\s*=(?!=)"
+    troubles = []
+    for cell in code:
+        if cell.source not in given:
+            for one, other in re.findall(anew, cell.source):
+                troubles.append(f"{one or other} is defined anew: look at all points")
+            trouble = trouble_of(cell)
+            cut_off = not is_known(cell) and trouble and trouble.startswith(("runs", "prints"))
+        else:
+            trouble = trouble_of(cell, expected=None)
+            cut_off = trouble and is_room(cell)
+        if cut_off:
+            troubles.append(f"the cell '{first_line(cell)}' {trouble}")
+    return list(dict.fromkeys(troubles))
+
+
+def trouble_of(cell, expected="Stop"):
+    """Return how a cell ended, but for what a check says: a few words, or None."""
+    errors = {o.ename: o.evalue for o in cell.outputs if o.output_type == "error"}
+    if "CellTimeoutError" in errors:
+        return "runs beyond the time limit"
+    if "EndlessOutput" in errors:
+        return "prints without an end"
+    for name, value in errors.items():
+        if name != expected:
+            return f"stops with {name}: {value}".split("\n")[0]
+    return None
+
+
+def is_beside(answer, cells):
+    """Say whether Markdown of a student's own stands within two cells of an answer."""
+    place, own = cells.index(answer), released_markdown()
+    near = cells[max(place - 2, 0) : place + 3]
+    return any(cell.cell_type == "markdown" and cell.source not in own for cell in near)
 
 
 def why_less(grade, answer, check):
     """Return why a task has less than all points, in a line."""
     if grade.manual_score is not None:
         return f"{grade.score:g} of {grade.max_score:g} points by hand"
-    if answer is check:
-        return "no answer"
-    for output in answer.outputs if answer else []:
-        if output.output_type == "error" and output.ename != "Stop":
-            return f"its cell stops with {output.ename}: {output.evalue}".split("\n")[0]
-    return what_is_said_by(check)
-
-
-def what_is_said_by(check):
-    """Return what the outputs of a graded check say, in a line."""
-    for output in check.get("outputs", []):
+    for cell, name in ((answer, "cell"), (check, "check")):
+        if cell and trouble_of(cell):
+            return f"its {name} {trouble_of(cell)}"
+    for output in check.outputs:
         if output.output_type == "error":
             return output.evalue.split("\n")[0] or output.ename
         if output.get("name") == "stderr":

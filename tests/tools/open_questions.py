@@ -43,7 +43,7 @@ def readout(w, c):
     return network
 
 
-features = in_batches(without(mended, "phase"), x_train)
+features = without(mended, "phase").predict(x_train, batch_size=100, verbose=0)
 kernel, bias_of_mended = (array @ [-1, 1] for array in mended.get_weights()[-2:])
 own_odds = features @ kernel + bias_of_mended
 labels = T_train > T_C
