@@ -123,8 +123,9 @@ def test_no_answer_before_its_question():
     assert not re.search(r"kaufman|bayes|exact|flaw", before_b, re.I)
     before_flaw = " ".join(words.get(id, "") for id in above("flaw-see"))
     assert not re.search(r"padding|zeros|frame|\brim\b|\bring\b", before_flaw, re.I)
-    folded = words["flaw-see"].partition("<details>")[2].partition("</details>")[0]
-    assert "padding" in folded and "padding" not in words["flaw-see"].replace(folded, "")
+    look, think = words["flaw-see"].split("<details>")[1:]
+    assert "frame" in look and "padding" not in look and "padding" in think
+    assert words["flaw-see"].startswith("<details>")
 
 
 def test_notebooks_use_layers_by_name_and_no_hidden_state():
