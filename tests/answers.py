@@ -772,7 +772,7 @@ WRONG = {
         "an index without a colon takes an axis away, x[:, :, :1] keeps it": {
             "no slices": "return keras.ops.concatenate([x[:, :, -1], x, x[:, :, 0]], axis=2)",
         },
-        "pieces have to agree along all axes but the one of axis=": {
+        "along all axes but that of axis= the pieces have to agree": {
             "axis 1": "return keras.ops.concatenate([x[:, :, -1:], x, x[:, :, :1]], axis=1)",
         },
         "returns is x: nothing is added": {"nothing": whole_layer("return x")},

@@ -189,6 +189,7 @@ def test_filled_in_it_reaches_the_end(finished):
     _, outputs = finished
     assert not {id: out["error"] for id, out in outputs.items() if out["error"]}
     assert not {id: out["stderr"] for id, out in outputs.items() if out["stderr"]}
+    assert not any("WARNING" in out["stdout"] for out in outputs.values())
     assert all(outputs[f"{task}-check"]["stdout"].startswith("✓ Task") for task in TASKS)
     assert not any("you" in out["stdout"] for out in outputs.values() if "✓" not in out["stdout"])
 

@@ -41,6 +41,7 @@ def test_solution_is_stored_executed_and_clean():
     for cell in cells:
         for output in cell.outputs:
             assert output.output_type != "error" and output.get("name") != "stderr", cell.id
+            assert "WARNING" not in output.get("text", ""), cell.id
     checked = [cell for cell in cells if "nbval-check-output" in cell.metadata.get("tags", [])]
     assert len(checked) >= 4
     assert all(cell.outputs for cell in checked)  # nbval passes a checked cell without output
