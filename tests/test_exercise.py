@@ -428,6 +428,16 @@ def test_the_quiz_is_mixed_and_fair(solved):
         assert solved(seed).value("np.abs(T_test[quiz] - T_C).max()") < 0.1
 
 
+def test_a_quiz_of_few_lattices_shows_fewer(restored):
+    kernel = restored()
+    kernel.do("""
+T_test = T_test.copy()
+T_test[np.flatnonzero((np.abs(T_test - T_C) < NEAR) & (T_test < T_C))[2:]] = 1
+""")
+    kernel.do(CELLS["quiz"].source)
+    assert sorted(kernel.value("T_test[quiz] < T_C")) == [False, False, True, True]
+
+
 def test_predictions_stand_beside_the_results(restored):
     kernel = restored()
     typed = CELLS["seen-energy"].source.replace("my_r = None", "my_r = 0.5")

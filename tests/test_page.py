@@ -1,5 +1,6 @@
 """The page that make_page.py makes of the stored solution, opened in Chromium without a network."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,9 +14,15 @@ CELLS = code_cells(SOLUTION)
 
 
 def convert(folder):
-    """Run nbconvert in a folder as the README does, but without --execute."""
+    """Run nbconvert in a folder as the README does, but without --execute.
+
+    A user's own settings, which would hide the code and darken the page, change nothing.
+    """
+    own = 'c.TemplateExporter.exclude_input = True\nc.HTMLExporter.theme = "dark"\n'
+    (folder / "jupyter_config.py").write_text(own)
     command = [sys.executable, "-m", "nbconvert", "--config", str(TOOLS / "make_page.py")]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

@@ -66,5 +66,7 @@ c.NbConvertApp.export_format = "html"
 c.FilesWriter.build_directory = "."
 c.HTMLExporter.template_file = str(Path(__file__).with_name("page.html.j2"))
 c.HTMLExporter.exclude_input_prompt = c.HTMLExporter.exclude_output_prompt = True
+c.HTMLExporter.exclude_input = False  # whatever a user's own jupyter_config.py says
+c.HTMLExporter.theme = "light"
 c.HTMLExporter.preprocessors = [prepare]
 c.HTMLExporter.filters = {"markdown2html": to_html}
