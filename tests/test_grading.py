@@ -210,7 +210,7 @@ REASONS = [  # name of a student, and how a line of the list begins
     ("own helper", "5 points; _compare is defined anew: look at all points"),
     ("in Markdown", "5 points; Task 5: no answer in its cell, but look at the Markdown beside it"),
     ("untouched", "0 points; Task 5: no answer"),
-    ("cut off", "0 points; not graded: json.decoder.JSONDecodeError"),
+    ("cut off", "0 points; not graded: the file is cut off or damaged, ask for it again"),
     ("two files", "0 points; no exercise_12_3_cam.ipynb, but a.ipynb, b.ipynb"),
     ("nothing", "0 points; no exercise_12_3_cam.ipynb, but no notebook"),
 ]
@@ -346,12 +346,12 @@ def class_round(data_file, tmp_path_factory):
     points of Task 5 into the gradebook. The shell is the plainest, and all programs are such as
     macOS has, too.
     """
-    blocks = [block.strip() for block in GUIDE.split("```")[1::2]]
-    (recipe,) = [block for block in blocks if "zip_collect" in block]
+    section = GUIDE.partition("## From release to marks")[2].partition("\n## ")[0]
+    recipe = "".join(section.split("```")[1::2]).strip().replace("source .venv/bin/activate\n", "")
     programs = set(re.findall(r"(?:^|&& |\| |\$\(|c ')(\w+)", recipe, re.M))
     assert programs <= OURS | set("mkdir cp export cd ls head xargs sh getconf".split()), programs
     assert "#" not in recipe  # zsh takes comments for words
-    lines = recipe.replace("NAME", "1004").splitlines()
+    lines = [line for line in recipe.replace("NAME", "1004").splitlines() if line]
     repository = tmp_path_factory.mktemp("class") / "repository"
     (repository / "tests").mkdir(parents=True)
     shutil.copytree(TOOLS, repository / "tests" / "tools")

@@ -609,8 +609,10 @@ def why_not_graded(log):
     if not log.exists():
         return "not graded yet"
     text = log.read_text(encoding="utf-8")
-    errors = re.findall(r"^ *([\w.]+(?:Error|Exception): .*)$", text, re.M)
+    errors = re.findall(r"^ *([\w.]+(?:Error|Exception): .*|ISING_DATA names .*)$", text, re.M)
     last = errors[-1] if errors else f"see {log}"
+    if "JSONDecodeError" in last:
+        return "not graded: the file is cut off or damaged, ask for it again"
     return f"not graded: {last.removeprefix('nbclient.exceptions.DeadKernelError: ')}"
 
 
@@ -664,6 +666,8 @@ def why_less(grade, answer, check):
     """Return why a task has less than all points, in a line."""
     if grade.manual_score is not None:
         return f"{grade.score:g} of {grade.max_score:g} points by hand"
+    if answer and STUB in answer.source:
+        return "still empty"
     for cell, name in ((answer, "cell"), (check, "check")):
         if cell and trouble_of(cell):
             return f"its {name} {trouble_of(cell)}"
