@@ -518,7 +518,8 @@ WRONG = {
         },
         "is a position in a selection, np.flatnonzero(selection)[": {
             "a position in a selection": """
-                wrong_above = p_para[~below & ~correct_near].argmin()""",
+                kind = ~below & correct_near
+                correct_above = next(k for k in range(kind.sum()) if not kind[k])""",
         },
         "is no index of x_near": {
             "index of the test set": """
@@ -531,13 +532,9 @@ WRONG = {
         "is of the type float: an index is an integer": {
             "a float": "correct_below = float(correct_below)",
         },
-        "is an array or list of 218: it is the index of one lattice": {
+        "wrong_below is an array or list of ": {
             "all of them": "wrong_below = np.where(T_near < T_C)[0]",
-        },
-        "is an array or list of 444: it is the index of one lattice": {
             "a mask": "wrong_below = (T_near < T_C) & ~correct_near",
-        },
-        "is an array or list of 1: it is the index of one lattice": {
             "an array of one": "wrong_below = np.array([wrong_below])",
             "np.where of one": "wrong_below = np.where(np.arange(len(x_near)) == wrong_below)",
         },

@@ -385,7 +385,7 @@ cams = (feature_maps @ weights + bias).repeat(2, axis=1).repeat(2, axis=2)
 evidence = cams[..., 1] - cams[..., 0]
 """,
             False,
-            r"\(444, 32, 32, 2\)|upsampl|16",
+            r"\(\d+, 32, 32, 2\)|upsampl|16",
             6,
         ),
         "absolute evidence for the winner": (
@@ -405,7 +405,7 @@ cams = np.array([all_maps[i, :, :, pred[i]] for i in range(len(pred))])
 evidence = all_maps[..., 1] - all_maps[..., 0]
 """,
             False,
-            r"\(444, 16, 16\)|class",
+            r"\(\d+, 16, 16\)|class",
             4,
         ),
         "the dense layer at each pixel": (

@@ -372,7 +372,7 @@ def class_round(data_file, tmp_path_factory):
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    again = [line for line in lines if line.startswith(("export", "cd"))]  # for a new shell
+    again = [line for line in lines if line.startswith(("export", "cd"))][:2]  # for a new shell
     run("mkdir", "generate_assignment")
     course = repository.parent / "course"
     hand_in(course)
