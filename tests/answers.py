@@ -1,4 +1,4 @@
-"""Right and wrong answers to the tasks, and what their checks say: the tables of test_answers.py.
+"""Right and wrong answers to the tasks, and what their checks say: the tables of test_exercise.py.
 
 RIGHT: task -> name -> code. WRONG: task -> words of the check's line -> name -> code. The code
 stands in place of the line to be replaced or, if it begins with def, class or del, in place of

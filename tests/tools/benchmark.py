@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_expit
 
 sys.path.append(str(Path(__file__).parents[1]))
-from conftest import LOADER, SOLUTION, Kernel, code_cells
+from conftest import SOLUTION, Kernel, code_cells
 
 SEEDS = [int(seed) for seed in sys.argv[1:]] or [0, 1, 2]
 CELLS = {id: cell.source for id, cell in code_cells(SOLUTION).items()}
@@ -52,7 +52,7 @@ def measure(ns, seed, recipe):
     else:
         train_as_the_book_does(ns)
     seconds = time.perf_counter() - begin
-    for id in ("test", "near", "exact", "networks", "puzzle", "open"):
+    for id in "test show quiz guess score near physics-b bayes puzzle open".split():
         exec(CELLS[id], ns)
     signs = np.where(ns["T_test"] > ns["T_C"], 1, -1)
     limit = -np.mean(log_expit(signs * ns["exact_test"]))
@@ -100,7 +100,7 @@ def cost(folder):
     begin, used, part_b = time.perf_counter(), {}, 0
     kernel, in_part_b = Kernel(folder), False
     for id, source in CELLS.items():
-        in_part_b |= id == "exact"
+        in_part_b |= id == "physics-b"
         start, before = time.perf_counter(), sum(used.values())
         kernel.do(source)
         used[id] = float(kernel.do("print(__import__('time').process_time())")["stdout"]) - before
@@ -117,7 +117,7 @@ def cost(folder):
 def main():
     ns = {}
     with contextlib.redirect_stdout(io.StringIO()):
-        for id in ("setup", "simulate", *LOADER):
+        for id in ("setup", "data"):
             exec(CELLS[id], ns)
     ns["plt"].switch_backend("agg")
     compare_recipes(ns)
