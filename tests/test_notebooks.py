@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import benchmark
 import nbformat
 import pytest
 from answers import STUB
@@ -135,6 +136,12 @@ def test_notebooks_use_layers_by_name_and_no_hidden_state():
         assert "globals()" not in cell.source or is_folded(cell), cell.id
         private = r"np\.random\.seed|\b(np|plt|keras|gdown|requests)\._"
         assert not re.search(private, cell.source), cell.id
+
+
+def test_the_benchmark_takes_cells_that_exist():
+    taken = [*benchmark.BEFORE.split(), *benchmark.AFTER.split()]
+    ids = list(code_cells(SOLUTION))
+    assert taken == sorted(taken, key=ids.index)
 
 
 def test_picture_in_the_readme_is_the_stored_figure():
