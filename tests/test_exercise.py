@@ -402,12 +402,12 @@ def test_names_of_a_students_own_change_nothing(restored):
 def test_a_given_cell_run_again_alone_is_no_fault(restored):
     """But for those that build and train the network: then Task 1's check says so."""
     kernel = restored()
-    checks = "\n".join(CELLS[f"{task}-check"].source for task in TASKS)
     for id, cell in CELLS.items():
         if id not in ("model", "training") and not id.endswith(("-answer", "-check")):
             kernel.do(cell.source)
-            out = kernel.run(checks)
-            assert out["stdout"].count("✓") == len(TASKS), f"{id}: {out['error']}"
+            needed = cell.metadata.get("nbgrader")  # by checks: then all of them, else the fastest
+            for task in TASKS if needed else TASKS[-1:]:
+                assert_passes(task, {"error": ""}, kernel.run(CELLS[f"{task}-check"].source))
     kernel.do(CELLS["model"].source)
     words = "model is no longer the network that gave p_near: run all cells above again"
     assert_one_line(kernel.run(CELLS["task-1-check"].source), words)
@@ -675,6 +675,7 @@ def test_mended_has_the_trained_weights_and_a_symmetry(kernel):
         assert kernel.value(f"np.abs({change.format(k)}).max()") < 1e-3
 
 
+@pytest.mark.parametrize("kernel", [0], indirect=True, ids="seed {}".format)
 def test_the_three_open_questions_have_their_answers(kernel):
     for code in ANSWERS.values():
         assert not kernel.do(code)["stderr"]

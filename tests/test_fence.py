@@ -44,22 +44,32 @@ x = 42
 READER = "import os\nopen(os.environ['ISING_DATA'], 'rb').close()\nx = 42"
 
 
+CHECK = cell("assert x == 42", "task_1_check", grade=True, locked=True, points=3)
+
+
+def exercise(answer):
+    return new_notebook(cells=[cell(answer, "task_1_answer", solution=True), CHECK])
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """A course of one tiny exercise, generated once."""
+    folder = tmp_path_factory.mktemp("released")
+    new_course(folder, exercise("### BEGIN SOLUTION\nx = 42\n### END SOLUTION"))
+    return folder
+
+
 @pytest.fixture
-def course(tmp_path):
-    """A course of one tiny exercise with a submission that breaks in, and a server."""
-    solution = "### BEGIN SOLUTION\nx = 42\n### END SOLUTION"
-    check = cell("assert x == 42", "task_1_check", grade=True, locked=True, points=3)
-    new_course(
-        tmp_path, new_notebook(cells=[cell(solution, "task_1_answer", solution=True), check])
-    )
+def course(released, tmp_path):
+    """A copy of the course with a submission that breaks in, and a server."""
+    shutil.copytree(released, tmp_path, dirs_exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as server:
         values = {"course": str(tmp_path), "port": server.getsockname()[1], "name": NAME}
         probes = {name: line.format(**values) for name, line in PROBES.items()}
         for student, code in (("thief", THIEF.format(probes=probes)), ("other", READER)):
             target = tmp_path / "submitted" / student / "cam" / NAME
             target.parent.mkdir(parents=True)
-            cells = [cell(code, "task_1_answer", solution=True), check]
-            nbformat.write(new_notebook(cells=cells), target)
+            nbformat.write(exercise(code), target)
         yield tmp_path
 
 

@@ -330,32 +330,23 @@ def test_feedback_says_what_is_wrong_right_below_the_line_of_the_check(course):
     assert "# @title Given: the checks" in lines and "_compare" not in "".join(lines)
 
 
-def test_the_exercise_is_released_as_it_is_in_the_repository(tmp_path):
-    """nbgrader makes of the solution what make_exercise.py makes: the stub stands once."""
-    new_course(tmp_path, nbformat.read(SOLUTION, as_version=4))
-    released = nbformat.read(tmp_path / "release" / "cam" / NAME, as_version=4)
-    sources = [cell.source for cell in nbformat.read(EXERCISE, as_version=4).cells]
-    assert [cell.source for cell in released.cells] == sources
-
-
 @pytest.fixture(scope="module")
 def class_round(data_file, tmp_path_factory):
-    """The recipe, line by line, with four students: folder of the course, and the list.
+    """The recipe, line by line, with three students: folder of the course, and the list.
 
-    The training is shortened: no point depends on it. In place of JupyterLab the test writes the
-    points of Task 5 into the gradebook. The shell is the plainest, and all programs are such as
-    macOS has, too.
+    In place of JupyterLab the test writes the points of Task 5 into the gradebook. The shell is the
+    plainest, and all programs are such as macOS has, too.
     """
     section = GUIDE.partition("## From release to marks")[2].partition("\n## ")[0]
     recipe = "".join(section.split("```")[1::2]).strip().replace("source .venv/bin/activate\n", "")
     programs = set(re.findall(r"(?:^|&& |\| |\$\(|c ')(\w+)", recipe, re.M))
     assert programs <= OURS | set("mkdir cp export cd ls head xargs sh getconf".split()), programs
     assert "#" not in recipe  # zsh takes comments for words
-    lines = [line for line in recipe.replace("NAME", "1004").splitlines() if line]
+    lines = [line for line in recipe.replace("NAME", "1003").splitlines() if line]
     repository = tmp_path_factory.mktemp("class") / "repository"
     (repository / "tests").mkdir(parents=True)
     shutil.copytree(TOOLS, repository / "tests" / "tools")
-    nbformat.write(shortened_solution(), repository / SOLUTION.name)
+    nbformat.write(shortened(SOLUTION), repository / SOLUTION.name)
     with np.load(data_file(0)) as file:
         np.savez(repository / "ising_simulated.npz", C=file["C"][:2600], T=file["T"][:2600])
     environment = {name: value for name, value in os.environ.items() if name != "ISING_DATA"}
@@ -385,18 +376,19 @@ def class_round(data_file, tmp_path_factory):
     return course, listing.splitlines()
 
 
-def shortened_solution():
-    solution = nbformat.read(SOLUTION, as_version=4)
-    for cell in solution.cells:
+def shortened(path):
+    """Return a notebook whose training is shortened: no point depends on it."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
         cell.source = cell.source.replace("N_TRAIN = 20_000", "N_TRAIN = 2_000")
         cell.source = cell.source.replace("EPOCHS, BATCH = 3", "EPOCHS, BATCH = 2")
-    return solution
+    return notebook
 
 
 def hand_in(course):
-    """Put a learning platform's zip with four students' files where the README says."""
+    """Put a learning platform's zip with three students' files where the README says."""
     released = (course / "release" / "cam" / NAME).read_text(encoding="utf-8")
-    right = {cell.id: cell.source for cell in shortened_solution().cells}
+    right = {cell.id: cell.source for cell in shortened(SOLUTION).cells}
     slips = {
         "task-2-answer": ("@ weights + bias", "@ weights"),
         "task-6-answer": ("-spins", "spins"),
@@ -405,7 +397,6 @@ def hand_in(course):
         "Ada Lovelace_1001": {},
         "Ben Müller_1002": slips,
         "Cy Xu_1003": None,
-        "Dee_1004": {},
     }
     archive = course / "downloaded" / "cam" / "archive" / "CAM_2026_77.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -421,7 +412,7 @@ def hand_in(course):
 def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
     course, listing = class_round
     possible = {f"task_{task}_check": points for task, points in POINTS.items()}
-    for student, wrong in (("1001", ()), ("1002", ("2", "6")), ("1004", ())):
+    for student, wrong in (("1001", ()), ("1002", ("2", "6"))):
         got, by_hand = points(course, student)
         lost = {f"task_{task}_check": 0 for task in wrong}
         assert got == possible | lost, student
@@ -429,7 +420,7 @@ def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
     assert sum(points(course, "1003")[0].values()) == 0
     marks = (course / "grades.csv").read_text(encoding="utf-8").splitlines()
     scores = {row.split(",")[3]: float(row.split(",")[9]) for row in marks[1:]}
-    assert scores == {"1001": 17 + 3, "1002": 12, "1003": 0, "1004": 17}
+    assert scores == {"1001": 17 + 3, "1002": 12, "1003": 0}
     assert "1001: 17 points; Task 5: to be graded by hand" in listing
     again = subprocess.run(
         [sys.executable, "nbgrader_config.py"], cwd=course, capture_output=True, text=True
@@ -440,9 +431,16 @@ def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
     (why,) = [line for line in listing if line.startswith("1002: 12 points; Task 6")]
     assert "has the wrong sign" in why
     assert "1003: 0 points; Task 5: no answer" in listing
-    for student in ("1001", "1002", "1003", "1004"):
+    for student in ("1001", "1002", "1003"):
         assert (course / "feedback" / student / "cam" / f"{EXERCISE.stem}.html").exists()
         assert not list((course / "autograded" / student).rglob("*.npz"))
+
+
+def test_the_exercise_is_released_as_it_is_in_the_repository(class_round):
+    """nbgrader makes of the solution what make_exercise.py makes: the stub stands once."""
+    released = nbformat.read(class_round[0] / "release" / "cam" / NAME, as_version=4)
+    sources = [cell.source for cell in shortened(EXERCISE).cells]
+    assert [cell.source for cell in released.cells] == sources
 
 
 def test_feedback_of_a_real_check_is_found_at_once(class_round):
