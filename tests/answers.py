@@ -545,9 +545,6 @@ WRONG = {
         "axes[1] (M_ferro) has a picture of shape (16, 2)": {
             "lattice before class": row(what=("cams[i][0]", "cams[i][1]", "evidence[i]")),
         },
-        "axes[1] (M_ferro) hides a part of its picture behind a mask": {
-            "masked": each("np.ma.masked_less({}, 0)"),
-        },
         "(M_ferro) has its rows and columns exchanged": {"T": each("np.transpose({})")},
         "(M_ferro) is upside down": {
             "upside down": each("{}[::-1]"),
