@@ -360,7 +360,7 @@ WRONG = {
             "wrong reshape": """
                 feature_maps = feature_maps.transpose(0, 3, 1, 2).reshape(feature_maps.shape)""",
         },
-        "0% of its values are off, the first at [3, 4, 5, 6]": {
+        " values are off, the first at [3, 4, 5, 6]": {
             "one number changed": "feature_maps[3, 4, 5, 6] += 1",
         },
         "feature_maps has 1 values that are NaN or infinite": {
@@ -590,6 +590,7 @@ WRONG = {
             ),
         },
         "has the colour map jet, which is not a diverging one": {"jet": row(cmap="'jet'")},
+        "has the colour map turbo, which is not a diverging one": {"turbo": row(cmap="'turbo'")},
         "axes[0] (spins) does not show x_near[i]": {
             "a map": row("axes[0].imshow(evidence[i])"),
             "always the same": "i = 0\n" + row(),
@@ -635,6 +636,7 @@ WRONG = {
         "answer is missing": {"empty": "del answer"},
         "letters, too few": {"no text": "answer = ''", "no letters": "answer = 300 * '42 '"},
         "answer is of the type list": {"a list": "answer = 60 * ['word ']"},
+        "type hides Python's own type: run `del type`": {"type": "type = 3\nundefined"},
         "str hides Python's own str: run `del str`": {
             "str as a variable": "str = 'Large domains are ferromagnetic. ' * 6\nanswer = str",
         },
