@@ -363,6 +363,9 @@ WRONG = {
         " values are off, the first at [3, 4, 5, 6]": {
             "one number changed": "feature_maps[3, 4, 5, 6] += 1",
         },
+        "feature_maps is not what 'last_conv' of model puts out for x_near: 1 of its ": {
+            "one number changed": "feature_maps[3, 4, 5, 6] += 1",
+        },
         "feature_maps has 1 values that are NaN or infinite": {
             "one NaN": "feature_maps[3, 4, 5, 6] = np.nan",
         },
@@ -544,6 +547,9 @@ WRONG = {
         },
         "axes[1] (M_ferro) has a picture of shape (16, 2)": {
             "lattice before class": row(what=("cams[i][0]", "cams[i][1]", "evidence[i]")),
+        },
+        "axes[1] (M_ferro) hides a part of its picture behind a mask": {
+            "masked": each("np.ma.masked_less({}, 0)"),
         },
         "(M_ferro) has its rows and columns exchanged": {"T": each("np.transpose({})")},
         "(M_ferro) is upside down": {
