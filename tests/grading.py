@@ -86,10 +86,10 @@ def data_file(folder, name="data.npz"):
     return str(folder / name)
 
 
-def new_course(folder, notebook, name=NAME):
+def new_course(folder, notebook):
     """Make a course with the configuration and one assignment, generated."""
     (folder / "source" / "cam").mkdir(parents=True)
-    nbformat.write(notebook, folder / "source" / "cam" / name)
+    nbformat.write(notebook, folder / "source" / "cam" / NAME)
     shutil.copy(TOOLS / "nbgrader_config.py", folder)
     nbgrader(folder, "generate_assignment", "cam", "--create")
 
