@@ -4,6 +4,7 @@ Each way in calls a server of the test, or shows a picture from there, under a n
 """
 
 import contextlib
+import re
 import socket
 import subprocess
 import sys
@@ -42,7 +43,10 @@ MARKDOWN = {
     "picture from elsewhere": "![](PLACE)",
     "diagram in Markdown": "```mermaid\nRUN\n```",
     "link": "[bait](javascript:SCRIPT)",
-    "link in a formula": "$\\href{javascript:SCRIPT}{bait}$",
+    "formula": "$\\href{javascript:SCRIPT}{bait}$",
+    "formula in entities": "&#36;\\hr&#101;f{javascript:SCRIPT}{bait}&#36;",
+    "formula with a token": "$\\mmlToken{mi}[href=javascript:SCRIPT]{bait}$",
+    "formula with a picture": "$\\bbox[background: url(PLACE)]{x}$",
     "link to a file": "[bait](evil.html)",  # which the formgrader and the feedback have, too
     "released text": FOLDED + "RUN",
     "attachment": "![](attachment:a.png)",
@@ -169,9 +173,19 @@ def open_and_click(browser, calls, address):
     return page, set(calls[1])
 
 
+def formulas_in(page):
+    """Return what could harm in the text of a page that MathJax makes formulas of: all but code.
+
+    MathJax comes from a network, which a test may not need.
+    """
+    page.locator("pre").evaluate_all("all => all.forEach(one => one.remove())")
+    return set(re.findall(r"\\(?:href|mmlToken|bbox)", page.locator("body").inner_text()))
+
+
 def test_without_the_configuration_the_ways_in_are_open(browser, calls, tmp_path):
     address = feedback_of(graded_course(tmp_path, calls, harmless=False))
     page, called = open_and_click(browser, calls, address)
+    assert formulas_in(page) == {r"\href", r"\mmlToken", r"\bbox"}
     page.close()
     ways = {"html", "markdown", "diagram", "name of a figure", "answer", "html in Markdown"}
     assert ways | {"link", "link to a file", "released text"} <= called
@@ -193,4 +207,5 @@ def test_nothing_of_a_submission_runs_in_a_browser(where, browser, calls, course
     assert widths == [1, 1]
     if where == "formgrader":
         assert page.locator("#task_5_answer").first.evaluate("one => one.tagName") == "INPUT"
+    assert formulas_in(page) == set()
     page.close()

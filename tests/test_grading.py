@@ -25,6 +25,8 @@ from nbgrader.api import Gradebook
 
 README = (REPO / "README.md").read_text(encoding="utf-8")
 GUIDE = (TOOLS / "README.md").read_text(encoding="utf-8")
+SECTION = GUIDE.partition("## From release to marks")[2].partition("\n## ")[0]
+RECIPE = "".join(SECTION.split("```")[1::2]).strip().replace("source .venv/bin/activate\n", "")
 OURS = {"nbgrader", "python", "jupyter"}
 STUB = "raise Stop('your code here')  # replace this line"
 POINTS = {"1": 2, "2": 3, "3": 2, "4": 3, "5": 0, "6": 2, "7": 2, "8": 3}  # automatic ones
@@ -96,9 +98,9 @@ def scratch_calls(notebook):
 
 @right
 def checks_typed_anew(notebook):
-    """Graded checks deleted, and one of them typed again where it fails."""
+    """Graded checks deleted, and one of them typed again where it fails, beside another line."""
     checks_deleted(notebook)
-    notebook["cells"].insert(0, own("check_task_1()"))
+    notebook["cells"].insert(0, own("check_task_1()\nx = 0"))
 
 
 @right
@@ -141,11 +143,40 @@ def retyped(notebook):
     notebook["cells"][k]["source"] = STUB
 
 
+@right
+def picture_in_the_answer(notebook):
+    """The answer of Task 5 as Markdown, with a picture pasted into it."""
+    answer = notebook["cells"][place(notebook, "task_5_answer")]
+    answer |= {"cell_type": "markdown", "source": "Words. ![](attachment:a.png)"}
+    answer["attachments"] = {"a.png": {"image/png": "aaaa"}}
+    del answer["outputs"], answer["execution_count"]
+
+
+@right
+def of_other_exercises(notebook):
+    """Cells with metadata of an exercise of nbgrader's past, and of a room that was renamed."""
+    metadata = {"grade_id": "other", "locked": False, "solution": True, "grade": False}
+    for version, name in ((1, "other"), (3, "checks_old")):
+        cell = own("old = 1", id=name)
+        cell["metadata"]["nbgrader"] = {**metadata, "schema_version": version, "grade_id": name}
+        notebook["cells"].append(cell)
+
+
+@right
+def names_of_checks_read(notebook):
+    """A helper and a check are looked at, and their names used, but nothing is defined anew."""
+    notebook["cells"].append(own("_compare == check_task_1\ndict(_compare=1)\nStop.mine == 1"))
+
+
 def in_markdown(notebook):
     """The blank of Task 5 left as it was, and a text beside it."""
     k = place(notebook, "task_5_answer")
     notebook["cells"][k]["source"] = STUB
     notebook["cells"].insert(k, own("Words.", kind=new_markdown_cell))
+
+
+def answer_deleted(notebook):
+    del notebook["cells"][place(notebook, "task_5_answer")]
 
 
 def untouched(notebook):
@@ -184,20 +215,21 @@ CATCHES = (
 CHANGES = {  # name of a student -> what happened to the file
     "wrong": answered(2, "z = 0"),
     "check changed": check_changed,
-    "stops": answered(2, "z = y / 0"),
+    "stops": answered(2, "raise ValueError('\\r\\x1b[2Kwrong')"),
     "slow": answered(2, "import time\ntime.sleep(99)"),
     "endless": answered(2, "import time\nwhile True:\n    print('a' * 10**6)\n    time.sleep(0.1)"),
     "dies": answered(2, "import os\nos._exit(1)"),
     "stubborn": answered(2, CATCHES),
     "own check": own_check,
-    "own helper": answered(1, "x, y = 42, 43\n_compare = print"),
+    "own helper": answered(1, "x, y = 42, 43\n_compare, z = print, 1\ncheck_task_2: int = print"),
     "in Markdown": in_markdown,
+    "answer deleted": answer_deleted,
     "untouched": untouched,
 }
 REASONS = [  # name of a student, and how a line of the list begins
     ("wrong", "3 points; Task 2: z is 0, not 43."),
     ("check changed", "3 points; Task 2: z is 0, not 43."),
-    ("stops", "3 points; Task 2: its cell stops with ZeroDivisionError: division by zero"),
+    ("stops", "3 points; Task 2: its cell stops with ValueError: [2Kwrong"),
     ("slow", "3 points; Task 2: its cell runs beyond the time limit"),
     ("endless", "3 points; Task 2: its cell prints without an end"),
     ("dies", "0 points; not graded: its kernel died (memory? an exit?) in the cell 'import os'"),
@@ -208,7 +240,9 @@ REASONS = [  # name of a student, and how a line of the list begins
     ("own check", "5 points; check_task_2 is defined anew: look at all points"),
     ("own check", "5 points; the cell 'import time' runs beyond the time limit"),
     ("own helper", "5 points; _compare is defined anew: look at all points"),
+    ("own helper", "5 points; check_task_2 is defined anew: look at all points"),
     ("in Markdown", "5 points; Task 5: no answer in its cell, but look at the Markdown beside it"),
+    ("answer deleted", "5 points; Task 5: no answer"),
     ("untouched", "0 points; Task 5: no answer"),
     ("cut off", "0 points; not graded: the file is cut off or damaged, ask for it again"),
     ("two files", "0 points; no exercise_12_3_cam.ipynb, but a.ipynb, b.ipynb"),
@@ -257,6 +291,7 @@ def course(tmp_path_factory):
     submit("cut off", length=2000)
     submit("two files", files=["a.ipynb", "b.ipynb"])
     submit("nothing", files=())
+    (folder / "submitted" / ".ipynb_checkpoints").mkdir()
     grade = ("autograde", "cam", "--ExecutePreprocessor.timeout=6")
     except_for = "--CourseDirectory.student_id_exclude=dies,stubborn"
     data = data_file(folder)
@@ -271,10 +306,10 @@ def course(tmp_path_factory):
     return folder, done.stdout.splitlines()
 
 
-def points(folder, student, name=EXERCISE.stem):
+def points(folder, student):
     """Return a submission's automatic points by cell, and which cells wait for a grader."""
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}") as gradebook:
-        grades = gradebook.find_submission_notebook(name, "cam", student).grades
+        grades = gradebook.find_submission_notebook(EXERCISE.stem, "cam", student).grades
         automatic = {g.name: g.auto_score for g in grades if g.name.endswith("_check")}
         return automatic, [g.name for g in grades if g.needs_manual_grade]
 
@@ -301,6 +336,11 @@ def test_whoever_lacks_points_is_named_with_the_reason(course, student, reason):
     assert any(line.startswith(f"{student}: {reason}") for line in said), said
 
 
+def test_the_list_names_students_only(course):
+    named = {line.partition(":")[0] for line in course[1]}
+    assert named <= {*RIGHT, *FILES, *CHANGES, "byte-order mark", "cut off", "two files", "nothing"}
+
+
 def test_nothing_of_a_submission_is_changed(course):
     folder, _ = course
     submitted = folder / "submitted"
@@ -316,20 +356,6 @@ def test_restored_rooms_are_folded_and_checks_are_open(course):
     assert folded["checks_a"] and not folded["task_1_check"] and not folded["task_5_check"]
 
 
-def lines_of_feedback(folder, student):
-    page = folder / "feedback" / student / "cam" / f"{EXERCISE.stem}.html"
-    body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").body
-    return [line.strip() for line in body.get_text().splitlines() if line.strip()], body
-
-
-def test_feedback_says_what_is_wrong_right_below_the_line_of_the_check(course):
-    lines, _ = lines_of_feedback(course[0], "wrong")
-    call = max(k for k, line in enumerate(lines) if "check_task_2()" in line)
-    message = next(k for k, line in enumerate(lines) if "z is 0, not 43." in line)
-    assert 0 < message - call < 3
-    assert "# @title Given: the checks" in lines and "_compare" not in "".join(lines)
-
-
 @pytest.fixture(scope="module")
 def class_round(data_file, tmp_path_factory):
     """The recipe, line by line, with three students: folder of the course, and the list.
@@ -337,12 +363,10 @@ def class_round(data_file, tmp_path_factory):
     In place of JupyterLab the test writes the points of Task 5 into the gradebook. The shell is the
     plainest, and all programs are such as macOS has, too.
     """
-    section = GUIDE.partition("## From release to marks")[2].partition("\n## ")[0]
-    recipe = "".join(section.split("```")[1::2]).strip().replace("source .venv/bin/activate\n", "")
-    programs = set(re.findall(r"(?:^|&& |\| |\$\(|c ')(\w+)", recipe, re.M))
+    programs = set(re.findall(r"(?:^|&& |\| |\$\(|c ')(\w+)", RECIPE, re.M))
     assert programs <= OURS | set("mkdir cp export cd ls head xargs sh getconf".split()), programs
-    assert "#" not in recipe  # zsh takes comments for words
-    lines = [line for line in recipe.replace("NAME", "1003").splitlines() if line]
+    assert "#" not in RECIPE  # zsh takes comments for words
+    lines = [line for line in RECIPE.replace("NAME", "1003").splitlines() if line]
     repository = tmp_path_factory.mktemp("class") / "repository"
     (repository / "tests").mkdir(parents=True)
     shutil.copytree(TOOLS, repository / "tests" / "tools")
@@ -372,6 +396,7 @@ def class_round(data_file, tmp_path_factory):
         grade = gradebook.find_grade("task_5_answer", EXERCISE.stem, "cam", "1001")
         grade.manual_score, grade.needs_manual_grade = 3, False
         gradebook.db.commit()
+    (course / "1003.log").unlink()
     run("generate_feedback", "--force", *again)
     return course, listing.splitlines()
 
@@ -398,7 +423,7 @@ def hand_in(course):
         "Ben Müller_1002": slips,
         "Cy Xu_1003": None,
     }
-    archive = course / "downloaded" / "cam" / "archive" / "CAM_2026_77.zip"
+    archive = course / "downloaded" / "cam" / "archive" / "PHY-Exercise_12_3_CAM-47.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for student, changes in students.items():
             notebook = nbformat.reads(released, as_version=4)
@@ -434,6 +459,22 @@ def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
     for student in ("1001", "1002", "1003"):
         assert (course / "feedback" / student / "cam" / f"{EXERCISE.stem}.html").exists()
         assert not list((course / "autograded" / student).rglob("*.npz"))
+        assert (course / f"{student}.log").exists()  # of 1003, who was graded anew, a new one
+
+
+def test_the_name_of_a_folder_is_no_command(tmp_path):
+    """The line that grades, with a program that repeats its words in place of nbgrader."""
+    (line,) = [line for line in RECIPE.splitlines() if "xargs" in line]
+    name = "$(touch broken) `touch broken` ; touch broken"
+    (tmp_path / "submitted" / name).mkdir(parents=True)
+    program = tmp_path / "bin" / "nbgrader"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nprintf "%s|" "$@"')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, env={"PATH": path}, check=True)
+    assert (tmp_path / f"{name}.log").read_text() == f"autograde|cam|--student={name}|"
+    assert not (tmp_path / "broken").exists()
 
 
 def test_the_exercise_is_released_as_it_is_in_the_repository(class_round):
@@ -443,12 +484,15 @@ def test_the_exercise_is_released_as_it_is_in_the_repository(class_round):
     assert [cell.source for cell in released.cells] == sources
 
 
-def test_feedback_of_a_real_check_is_found_at_once(class_round):
+def test_feedback_of_a_check_is_found_at_once(class_round):
     """Right below the line of the check; the list at the top of the page leads there."""
-    lines, body = lines_of_feedback(class_round[0], "1002")
+    page = class_round[0] / "feedback" / "1002" / "cam" / f"{EXERCISE.stem}.html"
+    body = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").body
+    lines = [line.strip() for line in body.get_text().splitlines() if line.strip()]
     call = max(k for k, line in enumerate(lines) if "Grade cell: task_2_check" in line)
     message = next(k for k, line in enumerate(lines) if "cams lacks the bias" in line)
     assert 0 < message - call < 6, lines[call:message]
+    assert not any("def check_task_2" in line for line in lines)  # rooms: their first line only
     targets = [link["href"][1:] for link in body.select('#toc a[href^="#"]')]
     assert "task_2_check" in targets and all(body.find("a", attrs={"name": t}) for t in targets)
 
@@ -483,24 +527,30 @@ def test_the_readmes_name_only_what_exists():
 
 
 COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is not taken
-    "CAM_2026_77/.DS_Store": None,
-    "CAM_2026_77/Ada L_1001_assignsubmission_file_{name}.ipynb": "1001",
-    "CAM_2026_77/Ada L_1001_assignsubmission_file_{name} (1).ipynb": None,
-    "CAM_2026_77/Ben Müller_1002_assignsubmission_file_{name} (9).ipynb": None,
-    "CAM_2026_77/Ben Müller_1002_assignsubmission_file_{name} (10).ipynb": "1002",
-    "CAM_2026_77/Чен_1003_assignsubmission_file/.ipynb_checkpoints/{name}.ipynb": None,
-    "CAM_2026_77/Чен_1003_assignsubmission_file/task_3_x/{name}.ipynb": "1003",
-    "CAM_2026_77/Dee_1004_assignsubmission_file_{name}.ipynb.txt": "1004",
-    "CAM_2026_77/Eve_1005_assignsubmission_file_work.ZIP": "1005",
-    "CAM_2026_77/Fay_1006_assignsubmission_file_work.zip": None,
-    "CAM_2026_77/Gus_1007_assignsubmission_file_answers.pdf": None,
-    "CAM_2026_77/Hal_1008_assignsubmission_file_my solution.ipynb": "1008",
-    "CAM_2026_77/{name}.ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/.DS_Store": None,
+    "PHY-Exercise_12_3_CAM-47/Ada L_1001_assignsubmission_file_{name}.ipynb": "1001",
+    "PHY-Exercise_12_3_CAM-47/Ada L_1001_assignsubmission_file_{name} (1).ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/Ben Müller_1002_assignsubmission_file_{name} (9).ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/Ben Müller_1002_assignsubmission_file_{name} (10).ipynb": "1002",
+    "PHY-Exercise_12_3_CAM-47/Чен_1003_assignsubmission_file/.ipynb_checkpoints/{name}.ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/Чен_1003_assignsubmission_file/task_3_x/{name}.ipynb": "1003",
+    "PHY-Exercise_12_3_CAM-47/Dee_1004_assignsubmission_file_{name}.ipynb.txt": "1004",
+    "PHY-Exercise_12_3_CAM-47/Eve_1005_assignsubmission_file_work.ZIP": "1005",
+    "PHY-Exercise_12_3_CAM-47/Fay_1006_assignsubmission_file_work.zip": None,
+    "PHY-Exercise_12_3_CAM-47/Gus_1007_assignsubmission_file_answers.pdf": None,
+    "PHY-Exercise_12_3_CAM-47/Hal_1008_assignsubmission_file_my solution.ipynb": "1008",
+    "PHY-Exercise_12_3_CAM-47/{name}.ipynb": None,
+    "PHY_2026_47110_CAM/Ida_1012_assignsubmission_file_{name}.ipynb": "1012",
+    "Joe_1014_assignsubmission_file/{name}.ipynb": "1014",
     "submissions (1)/imanoori_LATE_1009_67890_{name}-1.ipynb": "1009",
+    "submissions (1)/mal_1015_67890_b_1001_assignsubmission_file_{name}.ipynb": "1015",
     "gradebook/cam_jo10_attempt_2026-01-30-15-00-00_{name}.ipynb": None,
     "gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{name}.ipynb": "jo10",
+    "gradebook/cam_$(touch broken)_attempt_2026-01-31-09-00-00_{name}.ipynb": None,
+    "gradebook/cam_.._attempt_2026-01-31-09-00-00_{name}.ipynb": None,
     "CAM Download/1011-2345 - Kim Lee - Jan 30, 2026 315 PM/{name}.ipynb": "1011",
     "bulk_3/cam/Lovelace, Lea(lea12)/Submission attachment(s)/{name}.ipynb": "lea12",
+    "bulk_3/cam/Dot, Al(..)/Submission attachment(s)/{name}.ipynb": None,
     "ilias_4/Lovelace_Mia_mia13_1013/{name}.ipynb": "1013",
 }
 SAID = """1001: took {m}/Ada L_1001_assignsubmission_file_{n}.ipynb, skipped {m}/Ada L_1001
@@ -509,6 +559,9 @@ Fay_1006_assignsubmission_file_work.zip: cannot be unpacked (
 1006: no notebook, but {m}/Fay_1006_assignsubmission_file_work.zip
 1007: no notebook, but {m}/Gus_1007_assignsubmission_file_answers.pdf
 {m}/{n}.ipynb: whose is it? Copy it to submitted/NUMBER/cam
+gradebook/cam_$(touch broken)_attempt_2026-01-31-09-00-00_{n}.ipynb: whose is it? Copy
+gradebook/cam_.._attempt_2026-01-31-09-00-00_{n}.ipynb: whose is it? Copy
+bulk_3/cam/Dot, Al(..)/Submission attachment(s)/{n}.ipynb: whose is it? Copy
 jo10: took gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{n}.ipynb, skipped gradebook/cam_jo10"""
 
 
@@ -541,6 +594,6 @@ def test_everybody_is_collected_whatever_platforms_and_students_do_to_names(tmp_
     assert found == {place: student for place, student in COLLECTED.items() if student}
     assert {path.name for path in (tmp_path / "submitted").rglob("*.*")} == {NAME}
     printed = [line for line in said.splitlines() if not line.startswith("[")]
-    wanted = SAID.format(m="CAM_2026_77", n=EXERCISE.stem).splitlines()
+    wanted = SAID.format(m="PHY-Exercise_12_3_CAM-47", n=EXERCISE.stem).splitlines()
     for line, start in zip(sorted(printed), sorted(wanted), strict=True):
         assert line.startswith(start), said

@@ -7,6 +7,7 @@ what is opened afterwards that could run in a browser.
 `python nbgrader_config.py` in the course folder lists everybody whose score is not complete.
 """
 
+import ast
 import asyncio
 import atexit
 import json
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
+from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
@@ -47,13 +49,14 @@ GRADEBOOK = "sqlite:///gradebook.db?timeout=300"  # several processes wait for e
 MOST_PRINTED = 20_000_000  # characters that a cell may put out, pictures included
 STUB = "raise Stop('your code here')"
 
-# What learning platforms put before a student's file, or how they name a student's folder.
+# What learning platforms put before a student's file, or how they name a student's folder. The
+# rest of a name is the student's: nothing there may look like another student, or like a command.
 PLATFORMS = (
-    r".*_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
-    r".*_(?P<student>[^_]+)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_attempt_2026-01-30-...
-    r"[^_]+(_LATE)?_(?P<student>\d+)_\d+_",  # Canvas: lovelaceada_LATE_1001_67890_...
+    r"[^_]*_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
+    r".*?_(?P<student>[a-zA-Z\d][a-zA-Z\d.@-]*)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_att...
+    r"[^_]+(_LATE)?_(?P<student>\d+)_\d{4,}_",  # Canvas: lovelaceada_LATE_1001_67890_...
     r"(?P<student>\d+)-\d+ - (.* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan 30, ...
-    r"[^,]+, .+\((?P<student>[\w.-]+)\)$",  # Sakai: Lovelace, Ada(ada01)
+    r"[^,]+, .+\((?P<student>\w[\w.-]*)\)$",  # Sakai: Lovelace, Ada(ada01)
 )
 ELSEWHERE = r".*?_(?P<student>\d+)(_|$)"  # ILIAS: Lovelace_Ada_ada01_1001, and others
 
@@ -76,7 +79,8 @@ class Unpack(ExtractorPlugin):
     def unpack(path):
         """Replace a copy of an archive by a folder with what is in it."""
         try:
-            shutil.unpack_archive(path, path.with_suffix(""), "zip")
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(path.with_suffix(""))
             path.unlink()
         except Exception as error:  # damaged, with a password, of another kind than its name says
             say_once(f"{path.name}: cannot be unpacked ({error})")
@@ -133,8 +137,9 @@ def owner_of(place):
     """Return whose file it is (None: unknown), and its name without what the platform added."""
     parts = [part.partition(NOTEBOOK)[0] for part in place.parts]
     last = len(parts) - 1
-    tries = [(k, platform) for k in range(last + 1) for platform in PLATFORMS]
-    tries += [(k, ELSEWHERE) for k in range(min(1, last), last + 1)]  # 0: the archive's own name
+    inside = range(min(1, last), last + 1)  # 0 is most often the archive's own name
+    tries = [(k, platform) for k in (*inside, 0) for platform in PLATFORMS]
+    tries += [(k, ELSEWHERE) for k in inside]
     for k, platform in tries:
         match = re.match(platform, parts[k])
         if match:
@@ -178,8 +183,8 @@ class Tidy(NbGraderPreprocessor):
 
     A cell is found by its grade_id; without metadata by its id, and a room by its first line. A
     check is one line that students call in cells of their own, too: its text says nothing. Copies
-    become cells of the student's own. Locked cells that are missing are put back before the next
-    one found.
+    become cells of the student's own. Cells that are locked or have points, and are missing, are
+    put back before the next one found.
     """
 
     def preprocess(self, nb, resources):
@@ -187,20 +192,23 @@ class Tidy(NbGraderPreprocessor):
         if fault:
             raise FileNotFoundError(fault)  # the formgrader's own button comes here at once
         missing = []
-        for template in templates_of(resources["nbgrader"]):
-            name = template.metadata.nbgrader.grade_id
+        templates = templates_of(resources["nbgrader"])
+        names = {template.metadata.nbgrader.grade_id for template in templates}
+        for cell in nb.cells:
+            if name_of(cell) not in names:  # of another exercise, or of an old version of this one
+                cell.metadata.pop("nbgrader", None)
+        for template in templates:
+            wanted = template.metadata.nbgrader
             copies = self.copies_of(template, nb.cells)
             for k in copies:
                 nb.cells[k].metadata.pop("nbgrader", None)
             if copies:
                 best = self.best_of(copies, nb.cells, template)
                 nb.cells[best].metadata = template.metadata
-                if len(copies) > 1:
-                    self.log.warning("%s: %d copies, one is graded", name, len(copies))
+                nb.cells[best].pop("attachments", None)  # of Markdown, which becomes code again
                 nb.cells[copies[0] : copies[0]] = missing
                 missing = []
-            elif template.metadata.nbgrader.locked:
-                self.log.warning("%s: missing, put back", name)
+            elif wanted.locked or wanted.grade:
                 missing.append(template)
         nb.cells += missing
         return nb, resources
@@ -212,13 +220,13 @@ class Tidy(NbGraderPreprocessor):
         by_name, by_id, by_text = [], [], []
         for k, cell in enumerate(cells):
             if "nbgrader" in cell.metadata:
-                if cell.metadata.nbgrader.get("grade_id") == wanted.grade_id:
+                if name_of(cell) == wanted.grade_id:
                     by_name.append(k)
             elif cell.id == template.id:
                 by_id.append(k)
             elif cell.cell_type == "code":
                 if wanted.locked:
-                    same = is_room(cell) and first_line(cell) == first_line(template)
+                    same = is_room(template) and first_line(cell) == first_line(template)
                 else:  # the text of Task 5, which has points of its own, may stand in a new cell
                     same = wanted.grade and re.search(r"^answer\s*=", cell.source, re.M)
                 if same:
@@ -247,10 +255,8 @@ def templates_of(place):
 
 def template_of(source_cell, points):
     name = source_cell.name
-    metadata = {"schema_version": 3, "grade_id": name, "task": False}
-    metadata |= {"locked": source_cell.locked, "checksum": source_cell.checksum}
-    metadata |= {"grade": name in points, "solution": not source_cell.locked}
-    metadata["cell_type"] = source_cell.cell_type
+    metadata = {"schema_version": 3, "grade_id": name, "locked": source_cell.locked}
+    metadata |= {"grade": name in points, "solution": not source_cell.locked, "task": False}
     if name in points:
         metadata["points"] = points[name]
     cell = new_code_cell(source_cell.source, id=name.replace("_", "-"))
@@ -258,6 +264,11 @@ def template_of(source_cell, points):
     if cell.source.startswith("# @title"):
         cell.metadata.jupyter = {"source_hidden": True}
     return cell
+
+
+def name_of(cell):
+    """Return the grade_id of a cell, or None."""
+    return (cell.metadata.get("nbgrader") or {}).get("grade_id")
 
 
 def first_line(cell):
@@ -310,7 +321,7 @@ ATTRIBUTES = {
     "style": r"text-align: ?(left|center|right);?",
 }
 ATTRIBUTES |= dict.fromkeys(["alt", "title", "type", "checked", "disabled", "start"], ".*")
-FORMULAS = r"\\(href|url|require|style|class|cssId|data|html\w*|includegraphics)\b"
+FORMULAS = r"\\(href|url|require|style|class|cssId|data|html\w*|includegraphics|mmlToken|bbox)\b"
 
 
 class NoHTML(IPythonRenderer):
@@ -328,13 +339,14 @@ def is_harmless(markdown, attachments=None):
         html = MarkdownWithMath(NoHTML(escape=False, attachments=attachments)).render(markdown)
     except Exception:  # HTML, or what the formgrader would stop at, such as a lost attachment
         return False
-    for tag in BeautifulSoup(html, "html.parser", multi_valued_attributes=None).find_all(True):
+    page = BeautifulSoup(html, "html.parser", multi_valued_attributes=None)
+    for tag in page.find_all(True):
         for name, value in tag.attrs.items():
             if not re.fullmatch(ATTRIBUTES.get(name, "nothing"), value, re.S | re.I):
                 return False
         if tag.name not in TAGS:
             return False
-    return not re.search(FORMULAS, markdown)
+    return not re.search(FORMULAS, page.get_text())
 
 
 def as_text(markdown):
@@ -498,7 +510,7 @@ def make_fence(c):
     roots = ("", "/usr", sys.base_prefix, sys.prefix)
     seen = [f"{root}/{part}" for root in roots for part in parts] + chain_of(sys.executable)
     variables = {"HOME": "/tmp", "PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
-    for name in ("LANG", "NBGRADER_EXECUTION", *QUIET_AND_SMALL):
+    for name in QUIET_AND_SMALL:
         if name in os.environ:
             variables[name] = os.environ[name]
     if "ISING_DATA" in os.environ:
@@ -596,11 +608,8 @@ def reasons_of(student):
             answer, check = known.get(f"task_{number}_answer"), known[grade.name]
             if grade.needs_manual_grade:
                 reasons.append(f"Task {number}: to be graded by hand")
-            elif grade.score < grade.max_score and answer is check and grade.manual_score is None:
-                near = " in its cell, but look at the Markdown beside it"
-                reasons.append(f"Task {number}: no answer{near * is_beside(answer, cells)}")
             elif grade.score < grade.max_score:
-                reasons.append(f"Task {number}: {why_less(grade, answer, check)}")
+                reasons.append(f"Task {number}: {why_less(grade, answer, check, cells)}")
     return reasons
 
 
@@ -625,13 +634,14 @@ def troubles_in(cells):
     code = [cell for cell in cells if cell.cell_type == "code"]
     given = {cell.source for cell in code if is_known(cell) and cell.metadata.nbgrader.locked}
     defined = re.compile(r"^(?:def |class )?(check_task_\d|Stop|_\w+)\b", re.M)
-    names = "|".join({name for source in given for name in defined.findall(source)} | {"Stop"})
-    anew = rf"(?:\b(?:def|class|as)\s+|\(\)\[.)({names})\b|\b({names})(?:\.\w+)*\s*=(?!=)"
+    names = "|".join(name for source in given for name in defined.findall(source))
     troubles = []
     for cell in code:
         if cell.source not in given:
-            for one, other in re.findall(anew, cell.source):
-                troubles.append(f"{one or other} is defined anew: look at all points")
+            for bound in bound_in(cell.source):
+                anew = re.match(rf"(?:globals\(\)\[.)?({names})\b", bound)
+                if anew:
+                    troubles.append(f"{anew[1]} is defined anew: look at all points")
             trouble = trouble_of(cell)
             cut_off = not is_known(cell) and trouble and trouble.startswith(("runs", "prints"))
         else:
@@ -640,6 +650,23 @@ def troubles_in(cells):
         if cut_off:
             troubles.append(f"the cell '{first_line(cell)}' {trouble}")
     return list(dict.fromkeys(troubles))
+
+
+def bound_in(source):
+    """Return what the code of a cell binds or changes: names, attributes, entries."""
+    try:
+        tree = ast.parse(TransformerManager().transform_cell(source))
+    except SyntaxError:  # such a cell does not run
+        return []
+    bound = []
+    for node in ast.walk(tree):
+        if isinstance(getattr(node, "ctx", None), ast.Store):
+            bound.append(ast.unparse(node))
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.append(node.name)
+        elif isinstance(node, ast.alias):
+            bound.append(node.asname or node.name)
+    return bound
 
 
 def trouble_of(cell, expected="Stop"):
@@ -662,10 +689,13 @@ def is_beside(answer, cells):
     return any(cell.cell_type == "markdown" and cell.source not in own for cell in near)
 
 
-def why_less(grade, answer, check):
+def why_less(grade, answer, check, cells):
     """Return why a task has less than all points, in a line."""
     if grade.manual_score is not None:
         return f"{grade.score:g} of {grade.max_score:g} points by hand"
+    if answer is check:  # Task 5, whose text itself has points
+        near = " in its cell, but look at the Markdown beside it"
+        return f"no answer{near * is_beside(answer, cells)}"
     if answer and STUB in answer.source:
         return "still empty"
     for cell, name in ((answer, "cell"), (check, "check")):
@@ -682,15 +712,15 @@ def why_less(grade, answer, check):
 def report():
     """Print everybody whose score is not complete, with the reason."""
     with Gradebook(GRADEBOOK) as gradebook:
-        folders = Path("submitted").iterdir()
-        for folder in sorted(folders, key=lambda folder: (len(folder.name), folder.name)):
-            student = folder.name
+        students = [path.parent.name for path in Path("submitted").glob(f"[!.]*/{ASSIGNMENT}")]
+        for student in sorted(students, key=lambda student: (len(student), student)):
             try:
                 score = gradebook.find_submission(ASSIGNMENT, student).score
             except MissingEntry:
                 score = 0
             for reason in reasons_of(student):
-                print(f"{student}: {score:g} points; {reason}")
+                line = f"{student}: {score:g} points; {reason}"
+                print("".join(filter(str.isprintable, line)))  # no commands to the terminal
 
 
 if __name__ == "__main__":
