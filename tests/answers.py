@@ -370,7 +370,7 @@ WRONG = {
             "one NaN": "feature_maps[3, 4, 5, 6] = np.nan",
         },
         "feature_maps is missing": {"left empty": "del feature_maps"},
-        "weights is no array of numbers, but of the type list with 2 parts: unpack": {
+        "weights is no array of numbers, but of the type list with 2 parts: unpack or join": {
             "not unpacked": 'weights = model.get_layer("phase").get_weights()',
         },
         "weights is the bias": {"exchanged": "bias, weights = weights, bias"},
@@ -556,6 +556,9 @@ WRONG = {
             "upside down": each("{}[::-1]"),
             "origin below": row(origin="'lower'"),
         },
+        "(M_ferro) has its row 0 at y = 32, not at y = 0: give imshow extent=EXTENT": {
+            "y upwards": row(extent="(0, 32, 0, 32)"),
+        },
         "(M_ferro) has the wrong sign": {"sign": each("-{}")},
         "(M_ferro) is cut off at 0": {"cut": each("np.maximum({}, 0)")},
         "(M_ferro) is divided by its maximum": {"normalised": each("{0} / np.abs({0}).max()")},
@@ -597,6 +600,9 @@ WRONG = {
         },
         "has the colour map jet, which is not a diverging one": {"jet": row(cmap="'jet'")},
         "has the colour map turbo, which is not a diverging one": {"turbo": row(cmap="'turbo'")},
+        "the colour map twilight, which is not a diverging one": {
+            "same ends": row(cmap="'twilight'")
+        },
         "axes[0] (spins) does not show x_near[i]": {
             "a map": row("axes[0].imshow(evidence[i])"),
             "always the same": "i = 0\n" + row(),
@@ -609,7 +615,7 @@ WRONG = {
         "axes[3] (D) holds 2 images": {
             "spins over D": row(then=f"{WALLS}\nshow_spins(axes[3], x_near[i])"),
         },
-        "axes[0] (spins) holds 0 images, not one: draw it with axes[0].imshow, not with plt": {
+        "axes[0] (spins) holds 0 images: draw one, with axes[0].imshow, not with plt": {
             "plt.imshow": f"for array in (x_near[i], {', '.join(MAPS)}):\n    plt.imshow(array)",
             "nothing": "pass",
             "closed again": "figure, axes = plt.subplots(1, 4)\n" + row(then="plt.close(figure)"),
