@@ -1,5 +1,6 @@
 """Autograding in the fence: what a submission can read, write and reach, without it and with it."""
 
+import json
 import os
 import shutil
 import socket
@@ -126,6 +127,24 @@ def test_in_the_fence_it_can_do_nothing_and_gets_its_points(course):
     done, points, said = broken_into(course)
     assert (done, points) == ([], 3)
     assert not any("No fence" in line for line in said)
+
+
+@needs_fence
+def test_a_terminal_of_a_server_that_has_read_the_configuration_makes_fences_of_its_own(course):
+    """JupyterLab hands its environment on; in one fence, kernels that run at once meet."""
+    hand_on = "from traitlets.config import PyFileConfigLoader as P; import json, os; "
+    hand_on += "P('nbgrader_config.py').load_config(); print(json.dumps(dict(os.environ)))"
+    server = subprocess.run([sys.executable, "-c", hand_on], cwd=course, capture_output=True)
+    environment = json.loads(server.stdout)
+    sockets = Path(environment["JUPYTER_PATH"], "sockets")
+    sockets.mkdir(parents=True)
+    (sockets / "of the server").touch()
+    answer = f"import os\nx = 42 - os.path.exists({str(sockets / 'of the server')!r})"
+    nbformat.write(exercise(answer), course / "submitted" / "other" / "cam" / NAME)
+    environment["ISING_DATA"] = data_file(course)
+    nbgrader(course, "autograde", "cam", "--student=other", **environment)
+    shutil.rmtree(sockets.parent)
+    assert points_of(course) == 3
 
 
 @needs_fence

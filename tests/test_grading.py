@@ -163,6 +163,21 @@ def of_other_exercises(notebook):
 
 
 @right
+def answer_in_the_cell_of_a_check(notebook):
+    """A check merged with the answer that follows it, as JupyterLab merges cells."""
+    check, answer = place(notebook, "task_1_check"), place(notebook, "task_2_answer")
+    notebook["cells"][check]["source"] = f"check_task_1()\n\n{notebook['cells'][answer]['source']}"
+    del notebook["cells"][answer]
+
+
+@right
+def answer_before(notebook):
+    """The name of Task 5's text, for a number further above; and one check is gone."""
+    del notebook["cells"][place(notebook, "task_2_check")]
+    notebook["cells"].insert(0, own("answer = 3"))
+
+
+@right
 def names_of_checks_read(notebook):
     """A helper and a check are looked at, and their names used, but nothing is defined anew."""
     notebook["cells"].append(own("_compare == check_task_1\ndict(_compare=1)\nStop.mine == 1"))
@@ -221,6 +236,7 @@ CHANGES = {  # name of a student -> what happened to the file
     "dies": answered(2, "import os\nos._exit(1)"),
     "stubborn": answered(2, CATCHES),
     "own check": own_check,
+    "half empty": answered(2, f"# {STUB}\nz = 7"),
     "own helper": answered(1, "x, y = 42, 43\n_compare, z = print, 1\ncheck_task_2: int = print"),
     "in Markdown": in_markdown,
     "answer deleted": answer_deleted,
@@ -228,6 +244,7 @@ CHANGES = {  # name of a student -> what happened to the file
 }
 REASONS = [  # name of a student, and how a line of the list begins
     ("wrong", "3 points; Task 2: z is 0, not 43."),
+    ("half empty", "3 points; Task 2: z is 7, not 43."),
     ("check changed", "3 points; Task 2: z is 0, not 43."),
     ("stops", "3 points; Task 2: its cell stops with ValueError: [2Kwrong"),
     ("slow", "3 points; Task 2: its cell runs beyond the time limit"),
@@ -241,9 +258,12 @@ REASONS = [  # name of a student, and how a line of the list begins
     ("own check", "5 points; the cell 'import time' runs beyond the time limit"),
     ("own helper", "5 points; _compare is defined anew: look at all points"),
     ("own helper", "5 points; check_task_2 is defined anew: look at all points"),
-    ("in Markdown", "5 points; Task 5: no answer in its cell, but look at the Markdown beside it"),
-    ("answer deleted", "5 points; Task 5: no answer"),
-    ("untouched", "0 points; Task 5: no answer"),
+    ("in Markdown", "5 points; Task 5: no answer in its cell: look at what stands around it"),
+    ("answer deleted", "5 points; Task 5: no answer in its cell: look at"),
+    ("untouched", "0 points; Task 1: still empty"),
+    ("untouched", "0 points; Task 5: no answer in its cell: look at"),
+    ("changed later", "5 points; its file is newer than what was graded: has it changed? Grade it"),
+    ("not in the gradebook", "0 points; cannot be listed (MissingEntry): look at it"),
     ("cut off", "0 points; not graded: the file is cut off or damaged, ask for it again"),
     ("two files", "0 points; no exercise_12_3_cam.ipynb, but a.ipynb, b.ipynb"),
     ("nothing", "0 points; no exercise_12_3_cam.ipynb, but no notebook"),
@@ -288,6 +308,7 @@ def course(tmp_path_factory):
     submit("byte-order mark", encoding="utf-8-sig")
     for student, change in CHANGES.items():
         submit(student, change)
+    submit("changed later")
     submit("cut off", length=2000)
     submit("two files", files=["a.ipynb", "b.ipynb"])
     submit("nothing", files=())
@@ -301,6 +322,10 @@ def course(tmp_path_factory):
         said = nbgrader(folder, *grade, *how, succeeds=False, ISING_DATA=data)
         (folder / f"{student}.log").write_text(said, encoding="utf-8")
     nbgrader(folder, "generate_feedback", "cam")
+    for place in ("submitted", "autograded"):
+        shutil.copytree(folder / place / "as_it_is", folder / place / "not in the gradebook")
+    later = (folder / "submitted" / "changed later" / "cam" / NAME).stat().st_mtime + 1000
+    os.utime(folder / "submitted" / "changed later" / "cam" / NAME, (later, later))
     listing = [sys.executable, "nbgrader_config.py"]
     done = subprocess.run(listing, cwd=folder, capture_output=True, text=True, check=True)
     return folder, done.stdout.splitlines()
@@ -338,7 +363,8 @@ def test_whoever_lacks_points_is_named_with_the_reason(course, student, reason):
 
 def test_the_list_names_students_only(course):
     named = {line.partition(":")[0] for line in course[1]}
-    assert named <= {*RIGHT, *FILES, *CHANGES, "byte-order mark", "cut off", "two files", "nothing"}
+    others = {student for student, _ in REASONS}
+    assert named == {*RIGHT, *FILES, "byte-order mark", *others}
 
 
 def test_nothing_of_a_submission_is_changed(course):
@@ -455,7 +481,7 @@ def test_the_recipe_of_the_readme_leads_from_release_to_marks(class_round):
     assert "cams lacks the bias" in why
     (why,) = [line for line in listing if line.startswith("1002: 12 points; Task 6")]
     assert "has the wrong sign" in why
-    assert "1003: 0 points; Task 5: no answer" in listing
+    assert "1003: 0 points; Task 5: no answer in its cell: look at what stands around it" in listing
     for student in ("1001", "1002", "1003"):
         assert (course / "feedback" / student / "cam" / f"{EXERCISE.stem}.html").exists()
         assert not list((course / "autograded" / student).rglob("*.npz"))
@@ -540,29 +566,43 @@ COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is
     "PHY-Exercise_12_3_CAM-47/Gus_1007_assignsubmission_file_answers.pdf": None,
     "PHY-Exercise_12_3_CAM-47/Hal_1008_assignsubmission_file_my solution.ipynb": "1008",
     "PHY-Exercise_12_3_CAM-47/{name}.ipynb": None,
-    "PHY_2026_47110_CAM/Ida_1012_assignsubmission_file_{name}.ipynb": "1012",
+    "PHY-Exercise_12_3_CAM-47/Ida_1012_assignsubmission_file_empty.zip": None,
+    f"PHY-Exercise_12_3_CAM-47/{300 * 'x'}_1017_assignsubmission_file_{{name}}.ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/Group_2-Zoe Z_1018_assignsubmission_file_{name}.ipynb": "1018",
     "Joe_1014_assignsubmission_file/{name}.ipynb": "1014",
     "submissions (1)/imanoori_LATE_1009_67890_{name}-1.ipynb": "1009",
     "submissions (1)/mal_1015_67890_b_1001_assignsubmission_file_{name}.ipynb": "1015",
+    "submissions (1)/mel_1019_67890_b_1001_attempt_1_{name}.ipynb": "1019",
     "gradebook/cam_jo10_attempt_2026-01-30-15-00-00_{name}.ipynb": None,
     "gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{name}.ipynb": "jo10",
+    "gradebook/{name}_lu20_attempt_2026-01-30-15-00-00_{name}.ipynb": "lu20",
     "gradebook/cam_$(touch broken)_attempt_2026-01-31-09-00-00_{name}.ipynb": None,
     "gradebook/cam_.._attempt_2026-01-31-09-00-00_{name}.ipynb": None,
     "CAM Download/1011-2345 - Kim Lee - Jan 30, 2026 315 PM/{name}.ipynb": "1011",
     "bulk_3/cam/Lovelace, Lea(lea12)/Submission attachment(s)/{name}.ipynb": "lea12",
     "bulk_3/cam/Dot, Al(..)/Submission attachment(s)/{name}.ipynb": None,
-    "ilias_4/Lovelace_Mia_mia13_1013/{name}.ipynb": "1013",
+    "ilias_4/Lovelace_Mia_mia13_1013/b_1001_assignsubmission_file_{name}.ipynb": "1013",
+    "Exercise_CAM_class_2026/\x1b]0;me\x07{name}.ipynb": None,
 }
 SAID = """1001: took {m}/Ada L_1001_assignsubmission_file_{n}.ipynb, skipped {m}/Ada L_1001
 1002: took {m}/Ben Müller_1002_assignsubmission_file_{n} (10).ipynb, skipped {m}/Ben Müller_1002
 Fay_1006_assignsubmission_file_work.zip: cannot be unpacked (
 1006: no notebook, but {m}/Fay_1006_assignsubmission_file_work.zip
+1012: no notebook, but {m}/Ida_1012_assignsubmission_file_empty/(unpacked)
+xxx
+Exercise_CAM_class_2026/]0;me{n}.ipynb: whose is it? Copy
 1007: no notebook, but {m}/Gus_1007_assignsubmission_file_answers.pdf
 {m}/{n}.ipynb: whose is it? Copy it to submitted/NUMBER/cam
 gradebook/cam_$(touch broken)_attempt_2026-01-31-09-00-00_{n}.ipynb: whose is it? Copy
 gradebook/cam_.._attempt_2026-01-31-09-00-00_{n}.ipynb: whose is it? Copy
 bulk_3/cam/Dot, Al(..)/Submission attachment(s)/{n}.ipynb: whose is it? Copy
 jo10: took gradebook/cam_jo10_attempt_2026-01-31-09-00-00_{n}.ipynb, skipped gradebook/cam_jo10"""
+
+
+def collected(course):
+    """Return what has been collected -> whose it is."""
+    paths = (course / "submitted").rglob("*.*")
+    return {path.read_text(encoding="utf-8"): path.parts[-3] for path in paths}
 
 
 def archive_of(members):
@@ -582,18 +622,28 @@ def test_everybody_is_collected_whatever_platforms_and_students_do_to_names(tmp_
         content = place
         if place.endswith(".ZIP"):
             content = archive_of({f"__MACOSX/._{NAME}": "", f"work_2_x/{NAME}": place})
+        if "empty" in place:
+            content = archive_of({})
         archive, member = place.format(name=EXERCISE.stem).split("/", 1)
         members.setdefault(archive, {})[member] = content
     for archive, contents in members.items():
         (archives / f"{archive}.zip").write_bytes(archive_of(contents))
     said = nbgrader(tmp_path, "zip_collect", "cam")
-    found = {
-        path.read_text(encoding="utf-8"): path.parts[-3]
-        for path in (tmp_path / "submitted").rglob("*.*")
-    }
-    assert found == {place: student for place, student in COLLECTED.items() if student}
+    wanted = {place: student for place, student in COLLECTED.items() if student}
+    assert collected(tmp_path) == wanted
     assert {path.name for path in (tmp_path / "submitted").rglob("*.*")} == {NAME}
     printed = [line for line in said.splitlines() if not line.startswith("[")]
-    wanted = SAID.format(m="PHY-Exercise_12_3_CAM-47", n=EXERCISE.stem).splitlines()
-    for line, start in zip(sorted(printed), sorted(wanted), strict=True):
+    starts = SAID.format(m="PHY-Exercise_12_3_CAM-47", n=EXERCISE.stem).splitlines()
+    for line, start in zip(sorted(printed), sorted(starts), strict=True):
         assert line.startswith(start), said
+
+    late = {f"Vi_1021_assignsubmission_file_{NAME}": "late"}
+    (archives / "late.zip").write_bytes(archive_of(late))
+    mended = "PHY-Exercise_12_3_CAM-47/Ada L_1001_assignsubmission_file_{name}.ipynb"
+    (tmp_path / "submitted" / "1001" / "cam" / NAME).write_text("mended")
+    said = nbgrader(tmp_path, "zip_collect", "cam", "--force")
+    del wanted[mended]
+    assert collected(tmp_path) == wanted | {"mended": "1001", "late": "1021"}
+    place = mended.format(name=EXERCISE.stem)
+    line = "1001: keeps what is in submitted/1001/cam, which differs from downloaded/cam/extracted/"
+    assert [line for line in said.splitlines() if "keeps" in line] == [f"{line}{place}"]

@@ -33,7 +33,6 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 from nbgrader.preprocessors import (
     AssignLatePenalties,
-    CheckCellMetadata,
     ClearOutput,
     Execute,
     GetGrades,
@@ -47,18 +46,19 @@ from nbgrader.preprocessors import (
 ASSIGNMENT, NOTEBOOK = "cam", "exercise_12_3_cam"
 GRADEBOOK = "sqlite:///gradebook.db?timeout=300"  # several processes wait for each other
 MOST_PRINTED = 20_000_000  # characters that a cell may put out, pictures included
+MOST_TYPED = 10_000  # characters of Markdown, beside pictures: beyond, its parser may take minutes
 STUB = "raise Stop('your code here')"
 
-# What learning platforms put before a student's file, or how they name a student's folder. The
-# rest of a name is the student's: nothing there may look like another student, or like a command.
+# What learning platforms put before a student's file, or how they name a student's folder. Behind
+# that a name is the student's own: nothing there may pass for another student, or for a command.
 PLATFORMS = (
-    r"[^_]*_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
-    r".*?_(?P<student>[a-zA-Z\d][a-zA-Z\d.@-]*)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_att...
-    r"[^_]+(_LATE)?_(?P<student>\d+)_\d{4,}_",  # Canvas: lovelaceada_LATE_1001_67890_...
-    r"(?P<student>\d+)-\d+ - (.* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan 30, ...
-    r"[^,]+, .+\((?P<student>\w[\w.-]*)\)$",  # Sakai: Lovelace, Ada(ada01)
+    r"[^/_]+(?:_LATE)?_(?P<student>\d+)_\d{4,}_",  # Canvas: lovelaceada_LATE_1001_67890_...
+    r"(?P<student>\d+)-\d+ - (?:[^/]* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan 30, ...
+    r"[^/]*?_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
+    r"[^/]*?_(?P<student>[a-zA-Z\d][a-zA-Z\d.@-]*)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_at...
+    r"(?<=/)[^/_\d]+_[^/_\d]+_[^/_]+_(?P<student>\d+)/",  # ILIAS: .../Lovelace_Ada_ada01_1001/...
+    r"[^/,]+, [^/]+\((?P<student>\w[\w.@-]*)\)/",  # Sakai: Lovelace, Ada(ada01)/...
 )
-ELSEWHERE = r".*?_(?P<student>\d+)(_|$)"  # ILIAS: Lovelace_Ada_ada01_1001, and others
 
 
 class Unpack(ExtractorPlugin):
@@ -77,31 +77,49 @@ class Unpack(ExtractorPlugin):
 
     @staticmethod
     def unpack(path):
-        """Replace a copy of an archive by a folder with what is in it."""
+        """Replace a copy of an archive by a folder with what is in it, and a mark."""
+        folder = path.with_suffix("")
         try:
-            with zipfile.ZipFile(path) as archive:
-                archive.extractall(path.with_suffix(""))
-            path.unlink()
-        except Exception as error:  # damaged, with a password, of another kind than its name says
+            archive = zipfile.ZipFile(path)
+            folder.mkdir(exist_ok=True)
+        except Exception as error:  # damaged, or of another kind than its name says
             say_once(f"{path.name}: cannot be unpacked ({error})")
+            return
+        with archive:
+            for member in archive.infolist():
+                try:
+                    archive.extract(member, folder)
+                except Exception as error:  # damaged, with a password or with too long a name
+                    say(f"{member.filename} in {path.name}: cannot be unpacked ({error})")
+        path.unlink()
+        (folder / "(unpacked)").touch()  # so that nobody vanishes whose archive is empty
 
 
 class OneNotebookEach(FileNameCollectorPlugin):
     """Collect one notebook of each student, and name everybody who has more than one or none.
 
-    It is the one with the right name or, without it, the highest number in parentheses.
+    It is the one with the right name or, without it, the highest number in parentheses. What was
+    collected before stays: an instructor may have mended it.
     """
 
     chosen = None
 
     def collect(self, submitted_file):
+        app, course = self.parent, self.parent.coursedir
         if self.chosen is None:
-            app, course = self.parent, self.parent.coursedir
             place = (app.downloaded_directory, course.assignment_id, app.extracted_directory)
             self.chosen = self.choose(os.path.join(course.root, *place))
-        if submitted_file not in self.chosen:
+        student = self.chosen.get(submitted_file)
+        if student is None:
             return None
-        return {"student_id": self.chosen[submitted_file], "file_id": NOTEBOOK}
+        kept = course.format_path(course.submitted_directory, student, course.assignment_id)
+        before = [path.read_bytes() for path in Path(kept).glob("*") if path.is_file()]
+        if not before:
+            return {"student_id": student, "file_id": NOTEBOOK}
+        if Path(submitted_file).read_bytes() not in before:
+            old, new = (os.path.relpath(path, course.root) for path in (kept, submitted_file))
+            say(f"{student}: keeps what is in {old}, which differs from {new}")
+        return None
 
     @staticmethod
     def choose(folder):
@@ -114,37 +132,34 @@ class OneNotebookEach(FileNameCollectorPlugin):
                 found.setdefault(student, []).append((rank_of(name), str(place)))
         for _, place in found.pop(None, []):
             if place.endswith(".ipynb"):
-                print(f"{place}: whose is it? Copy it to submitted/NUMBER/{ASSIGNMENT}", flush=True)
+                say(f"{place}: whose is it? Copy it to submitted/NUMBER/{ASSIGNMENT}")
         chosen = {}
         for student, files in found.items():
             best, *others = (place for _, place in sorted(files, reverse=True))
             if not best.endswith(".ipynb"):
-                print(f"{student}: no notebook, but {', '.join([best, *others])}", flush=True)
+                say(f"{student}: no notebook, but {', '.join([best, *others])}")
                 continue
             chosen[os.path.join(folder, best)] = student
             skipped = [place for place in others if place.endswith(".ipynb")]
             if skipped:
-                print(f"{student}: took {best}, skipped {', '.join(skipped)}", flush=True)
+                say(f"{student}: took {best}, skipped {', '.join(skipped)}")
         return chosen
 
 
 def is_shadow(place):
     """Say whether a file is macOS's or Jupyter's, not the student's own."""
-    return any(part.startswith((".", "__MACOSX")) for part in place.parts)
+    return any(part.startswith(("._", ".DS_", ".ipynb_", "__MACOSX")) for part in place.parts)
 
 
 def owner_of(place):
     """Return whose file it is (None: unknown), and its name without what the platform added."""
-    parts = [part.partition(NOTEBOOK)[0] for part in place.parts]
-    last = len(parts) - 1
-    inside = range(min(1, last), last + 1)  # 0 is most often the archive's own name
-    tries = [(k, platform) for k in (*inside, 0) for platform in PLATFORMS]
-    tries += [(k, ELSEWHERE) for k in inside]
-    for k, platform in tries:
-        match = re.match(platform, parts[k])
-        if match:
-            return match["student"], place.name[match.end() if k == last else 0 :]
-    return None, place.name
+    path = place.as_posix()
+    tries = [re.search(rf"(?:^|/){platform}", path) for platform in PLATFORMS]
+    found = [match for match in tries if match]
+    if not found:
+        return None, place.name
+    outermost = min(found, key=lambda match: match.start())
+    return outermost["student"], path[outermost.end() :].rpartition("/")[2]
 
 
 def rank_of(name):
@@ -183,8 +198,9 @@ class Tidy(NbGraderPreprocessor):
 
     A cell is found by its grade_id; without metadata by its id, and a room by its first line. A
     check is one line that students call in cells of their own, too: its text says nothing. Copies
-    become cells of the student's own. Cells that are locked or have points, and are missing, are
-    put back before the next one found.
+    become cells of the student's own, and so does what stands in the cell of a check beside its
+    line. Cells that are locked or have points, and are missing, are put back before the next one
+    found.
     """
 
     def preprocess(self, nb, resources):
@@ -204,9 +220,12 @@ class Tidy(NbGraderPreprocessor):
                 nb.cells[k].metadata.pop("nbgrader", None)
             if copies:
                 best = self.best_of(copies, nb.cells, template)
-                nb.cells[best].metadata = template.metadata
-                nb.cells[best].pop("attachments", None)  # of Markdown, which becomes code again
-                nb.cells[copies[0] : copies[0]] = missing
+                cell = nb.cells[best]
+                if is_call(template) and cell.source.strip() != template.source.strip():
+                    missing.append(new_code_cell(cell.source))  # an answer, merged with a check
+                cell.metadata = template.metadata
+                cell.pop("attachments", None)  # of Markdown, which becomes code again
+                nb.cells[best:best] = missing
                 missing = []
             elif wanted.locked or wanted.grade:
                 missing.append(template)
@@ -215,7 +234,7 @@ class Tidy(NbGraderPreprocessor):
 
     @staticmethod
     def copies_of(template, cells):
-        """Return the places of a cell of the assignment, and of its parts, in a submission."""
+        """Return the places of a cell of the assignment, and of its parts, the surest first."""
         wanted = template.metadata.nbgrader
         by_name, by_id, by_text = [], [], []
         for k, cell in enumerate(cells):
@@ -226,22 +245,22 @@ class Tidy(NbGraderPreprocessor):
                 by_id.append(k)
             elif cell.cell_type == "code":
                 if wanted.locked:
-                    same = is_room(template) and first_line(cell) == first_line(template)
+                    same = not is_call(template) and first_line(cell) == first_line(template)
                 else:  # the text of Task 5, which has points of its own, may stand in a new cell
                     same = wanted.grade and re.search(r"^answer\s*=", cell.source, re.M)
                 if same:
                     by_text.append(k)
         if wanted.grade and not wanted.locked:
-            return sorted(by_name + by_id + by_text)
+            return by_name + by_id + by_text
         return by_name or by_id or by_text
 
     @staticmethod
     def best_of(copies, cells, template):
         """Return the copy that counts: of rooms the first, of checks the last, of answers the
         first one that is filled in."""
-        if template.metadata.nbgrader.locked:
-            return copies[0 if is_room(template) else -1]
-        filled = [k for k in copies if STUB not in cells[k].source]
+        if is_call(template):
+            return copies[-1]
+        filled = [k for k in copies if not is_blank(cells[k])]
         return (filled or copies)[0]
 
 
@@ -272,12 +291,17 @@ def name_of(cell):
 
 
 def first_line(cell):
-    return cell.source.split("\n")[0]
+    return cell.source.strip().partition("\n")[0].strip()
 
 
-def is_room(cell):
-    """Say whether a cell is more than the one line that calls a check."""
-    return "\n" in cell.source.strip()
+def is_call(cell):
+    """Say whether a cell is the one line that calls a check."""
+    return re.fullmatch(r"check_task_\d\(\)", cell.source.strip())
+
+
+def is_blank(cell):
+    """Say whether a cell still stops at the line that an answer replaces."""
+    return re.search(r"^\s*raise Stop\(['\"]your code here", cell.source, re.M)
 
 
 class Bounded(Execute):
@@ -321,7 +345,9 @@ ATTRIBUTES = {
     "style": r"text-align: ?(left|center|right);?",
 }
 ATTRIBUTES |= dict.fromkeys(["alt", "title", "type", "checked", "disabled", "start"], ".*")
-FORMULAS = r"\\(href|url|require|style|class|cssId|data|html\w*|includegraphics|mmlToken|bbox)\b"
+FORMULAS = (
+    r"\\(href|url|require|style|class|cssId|data|html\w*|includegraphics|mmlToken|bbox)(?![a-zA-Z])"
+)
 
 
 class NoHTML(IPythonRenderer):
@@ -335,6 +361,8 @@ class NoHTML(IPythonRenderer):
 
 def is_harmless(markdown, attachments=None):
     """Say whether Markdown is without HTML, scripts, and pictures or files from other places."""
+    if len(re.sub(r"base64,[\w+/=]+", "", markdown)) > MOST_TYPED:
+        return False
     try:
         html = MarkdownWithMath(NoHTML(escape=False, attachments=attachments)).render(markdown)
     except Exception:  # HTML, or what the formgrader would stop at, such as a lost attachment
@@ -431,8 +459,8 @@ class ShortChecks(NbGraderPreprocessor):
     """Leave of folded code only its first line, so that what a check says stands right below."""
 
     def preprocess_cell(self, cell, resources, index):
-        if cell.cell_type == "code" and cell.source.startswith("# @title"):
-            cell.source = cell.source.split("\n")[0]
+        if cell.metadata.get("nbgrader", {}).get("locked"):
+            cell.source = first_line(cell)
         return cell, resources
 
 
@@ -501,7 +529,7 @@ def make_fence(c):
     """
     made = tempfile.mkdtemp(prefix="fence-")
     atexit.register(shutil.rmtree, made, ignore_errors=True)
-    folder = Path(os.environ.setdefault("FENCE", made))  # nbgrader reads this file more than once
+    folder = Path(os.environ.setdefault(f"FENCE_{os.getpid()}", made))  # see say_once
     sockets, spec = folder / "sockets", folder / "kernels" / "fenced" / "kernel.json"
     for path in (sockets, spec.parent):
         path.mkdir(parents=True, exist_ok=True)
@@ -557,7 +585,6 @@ def configure(c):
         Tidy,
         OverwriteKernelspec,
         OverwriteCells,
-        CheckCellMetadata,
     ]
     grade = [Bounded, LimitOutput, SaveAutoGrades, AssignLatePenalties, Harmless]
     c.Autograde.autograde_preprocessors = grade
@@ -581,12 +608,18 @@ def configure(c):
         say_once(f"No fence, submissions run with your rights: {reason}.")
 
 
+def say(line):
+    """Print a line, without anything in it that a terminal would take for a command."""
+    print("".join(filter(str.isprintable, line)), flush=True)
+
+
 def say_once(line):
-    """Print a line, though nbgrader reads this file more than once."""
-    said = os.environ.get("NBGRADER_SAID", "")
+    """Print a line, though nbgrader reads this file more than once, but in each process."""
+    name = f"SAID_{os.getpid()}"
+    said = os.environ.get(name, "")
     if line not in said:
-        print(line, flush=True)
-        os.environ["NBGRADER_SAID"] = said + line
+        say(line)
+        os.environ[name] = said + line
 
 
 def reasons_of(student):
@@ -601,6 +634,8 @@ def reasons_of(student):
     cells = nbformat.read(graded, as_version=4).cells
     known = {cell.metadata.nbgrader.grade_id: cell for cell in cells if is_known(cell)}
     reasons = troubles_in(cells)
+    if any(path.stat().st_mtime > graded.stat().st_mtime for path in submitted.glob("*.ipynb")):
+        reasons.append("its file is newer than what was graded: has it changed? Grade it anew")
     with Gradebook(GRADEBOOK) as gradebook:
         notebook = gradebook.find_submission_notebook(NOTEBOOK, ASSIGNMENT, student)
         for grade in notebook.grades:
@@ -609,7 +644,7 @@ def reasons_of(student):
             if grade.needs_manual_grade:
                 reasons.append(f"Task {number}: to be graded by hand")
             elif grade.score < grade.max_score:
-                reasons.append(f"Task {number}: {why_less(grade, answer, check, cells)}")
+                reasons.append(f"Task {number}: {why_less(grade, answer, check)}")
     return reasons
 
 
@@ -639,14 +674,14 @@ def troubles_in(cells):
     for cell in code:
         if cell.source not in given:
             for bound in bound_in(cell.source):
-                anew = re.match(rf"(?:globals\(\)\[.)?({names})\b", bound)
+                anew = re.match(rf"(?:(?:globals|locals|vars)\(\)\[.)?({names})\b", bound)
                 if anew:
                     troubles.append(f"{anew[1]} is defined anew: look at all points")
             trouble = trouble_of(cell)
             cut_off = not is_known(cell) and trouble and trouble.startswith(("runs", "prints"))
         else:
             trouble = trouble_of(cell, expected=None)
-            cut_off = trouble and is_room(cell)
+            cut_off = trouble and not is_call(cell)
         if cut_off:
             troubles.append(f"the cell '{first_line(cell)}' {trouble}")
     return list(dict.fromkeys(troubles))
@@ -682,21 +717,13 @@ def trouble_of(cell, expected="Stop"):
     return None
 
 
-def is_beside(answer, cells):
-    """Say whether Markdown of a student's own stands within two cells of an answer."""
-    place, own = cells.index(answer), released_markdown()
-    near = cells[max(place - 2, 0) : place + 3]
-    return any(cell.cell_type == "markdown" and cell.source not in own for cell in near)
-
-
-def why_less(grade, answer, check, cells):
+def why_less(grade, answer, check):
     """Return why a task has less than all points, in a line."""
     if grade.manual_score is not None:
         return f"{grade.score:g} of {grade.max_score:g} points by hand"
     if answer is check:  # Task 5, whose text itself has points
-        near = " in its cell, but look at the Markdown beside it"
-        return f"no answer{near * is_beside(answer, cells)}"
-    if answer and STUB in answer.source:
+        return "no answer in its cell: look at what stands around it"
+    if answer and is_blank(answer):
         return "still empty"
     for cell, name in ((answer, "cell"), (check, "check")):
         if cell and trouble_of(cell):
@@ -718,9 +745,12 @@ def report():
                 score = gradebook.find_submission(ASSIGNMENT, student).score
             except MissingEntry:
                 score = 0
-            for reason in reasons_of(student):
-                line = f"{student}: {score:g} points; {reason}"
-                print("".join(filter(str.isprintable, line)))  # no commands to the terminal
+            try:
+                reasons = reasons_of(student)
+            except Exception as error:  # whatever a submission holds, the others are listed
+                reasons = [f"cannot be listed ({type(error).__name__}): look at it"]
+            for reason in reasons:
+                say(f"{student}: {score:g} points; {reason}")
 
 
 if __name__ == "__main__":
