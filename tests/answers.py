@@ -132,6 +132,10 @@ RIGHT = {
             starts = range(0, len(x_near), 100)
             feature_maps = np.concatenate([parts(x_near[i : i + 100])[5] for i in starts])
             {PHASE}""",
+        "Keras by its name within TensorFlow": f"""
+            from tensorflow import keras
+            feature_maps = {LAST}(x_near)
+            {PHASE}""",
         "with the network's output, as for Grad-CAM": f"""
             both = keras.Model(model.inputs, [model.get_layer("last_conv").output, *model.outputs])
             feature_maps, _ = both.predict(x_near, verbose=0)
@@ -423,7 +427,7 @@ WRONG = {
         "cams has the weights of its two classes swapped": {
             "weights swapped": maps("feature_maps @ weights[:, ::-1] + bias"),
         },
-        "cams is rescaled, each map by itself": {
+        "cams is shifted or rescaled, each map by itself": {
             "mean removed": changed("cams - cams.mean(axis=(1, 2), keepdims=True)"),
             "normalised": changed(
                 "(cams - cams.min((1, 2), keepdims=True)) / np.ptp(cams, (1, 2), keepdims=True)"
@@ -467,6 +471,12 @@ WRONG = {
         "evidence is only M_ferro": {"class 0": maps(CAMS, "cams[..., 0]")},
         "evidence is only M_para": {"class 1": maps(CAMS, "cams[..., 1]")},
         "evidence is half of what it should be": {"half": maps(CAMS, f"({D}) / 2")},
+        "evidence has the bias of one class only": {
+            "forgotten in one": maps(
+                CAMS, "feature_maps @ weights[:, 1] + bias[1] - feature_maps @ weights[:, 0]"
+            ),
+            "the other one": maps(CAMS, "feature_maps @ weights[:, 1] - cams[..., 0]"),
+        },
         "evidence lacks the bias": {
             "no bias": maps(CAMS, "feature_maps @ (weights[:, 1] - weights[:, 0])"),
         },
@@ -505,6 +515,9 @@ WRONG = {
             "a position in a selection": """
                 kind = ~below & correct_near
                 correct_above = next(k for k in range(kind.sum()) if not kind[k])""",
+        },
+        "what you put in for the others may have won": {
+            "zeros win": "correct_below = np.where(below & correct_near, p_near[:, 1], 0).argmin()",
         },
         "is no index of x_near": {
             "index of the test set": """
@@ -612,10 +625,10 @@ WRONG = {
             "of another lattice": row(then="show_walls(axes[3], x_near[7])"),
         },
         "axes[3] (D) has no walls": {"elsewhere": row(then="show_walls(axes[0], x_near[i])")},
-        "axes[3] (D) holds 2 images": {
+        "axes[3] (D) holds 2 images: draw only the one that belongs there": {
             "spins over D": row(then=f"{WALLS}\nshow_spins(axes[3], x_near[i])"),
         },
-        "axes[0] (spins) holds 0 images: draw one, with axes[0].imshow, not with plt": {
+        "axes[0] (spins) holds no image: draw it with axes[0].imshow, not with plt": {
             "plt.imshow": f"for array in (x_near[i], {', '.join(MAPS)}):\n    plt.imshow(array)",
             "nothing": "pass",
             "closed again": "figure, axes = plt.subplots(1, 4)\n" + row(then="plt.close(figure)"),
@@ -768,6 +781,14 @@ WRONG = {
         },
         "Within a network (symbolic tensors, no NumPy) Wrap stops in line 5, `return np.pad(": {
             "NumPy": whole_layer("return np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode='wrap')"),
+        },
+        "; within a network there are no numbers yet: stay with keras.ops": {
+            "x.numpy()": wrap("x.numpy()[:, -1:], x, x[:, :1]"),
+        },
+        "; how many pictures there are is not known yet: let reshape take -1": {
+            "its length": wrap(
+                columns="keras.ops.reshape(x[:, :, -1:], (*x.shape[:2], 1, -1)), x, x[:, :, :1]"
+            ),
         },
         "Within a network (symbolic tensors, no NumPy) Wrap claims the shape (5, 9, 3)": {
             "a compute_output_shape that lies": wrap().replace(

@@ -267,16 +267,16 @@ def test_a_failing_row_leaves_no_empty_axes(judge, solved):
     assert solved(0).value("len(plt.get_fignums())") == 0
 
 
-def test_a_value_from_before_an_error_is_called_so(judge):
+def test_an_error_of_the_cell_that_ran_last_is_named_first(judge):
     _, check = judge("task-2", "cams = cams + 1\nnew = undefined")
-    before = "so this is about values from before: cams has a wrong factor or bias"
-    assert_one_line(check, f"Stop: The cell that ran last stopped with NameError, {before}")
+    stands = "mend it first. As it stands: cams has a wrong factor or bias"
+    assert_one_line(check, f"Stop: The cell that ran last stopped with NameError: {stands}")
     _, check = judge("task-2", "cams = cams + 1")
     assert "ran last" not in check["error"]
     _, check = judge("task-2", "undefined =")
-    assert check["stdout"].startswith("✓ The cell that ran last stopped with SyntaxError, so this")
+    assert check["stdout"].startswith("✓ The cell that ran last stopped with SyntaxError: mend")
     _, check = judge("task-2", "undefined")
-    assert check["stdout"].startswith("✓ The cell that ran last stopped with NameError, so this")
+    assert check["stdout"].startswith("✓ The cell that ran last stopped with NameError: mend")
 
 
 ANOTHER_LIBRARY = """
