@@ -52,6 +52,7 @@ MARKDOWN = {
     "attachment": "![](attachment:a.png)",
     "attachment that is gone": "![](attachment:b.png)",
     "name of an input field": "## task_5_answer",
+    "hours for a parser": 150_000 * "\\\\[",
 }
 KEPT = "A note of **mine**: $T < T_c$, and 1 < 2.\n\n| a | b |\n|--:|---|\n| 1 | 2 |"
 
@@ -105,9 +106,9 @@ def hostile(released, address, harmless):
     }
     cells[0].metadata.tags = [armed('">RUN', "tag")]
     notebook.metadata.title = armed("</title>RUN", "title")
-    notebook.cells = [
-        cell for cell in cells + notebook.cells if harmless or "b.png" not in cell.source
-    ]
+    if not harmless:  # of these two the feedback would not come to an end
+        cells = [c for c in cells if "b.png" not in c.source and len(c.source) < 100_000]
+    notebook.cells = cells + notebook.cells
     return nbformat.writes(notebook), armed("RUN", "link to a file")
 
 

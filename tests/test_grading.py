@@ -566,6 +566,7 @@ COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is
     "PHY-Exercise_12_3_CAM-47/Gus_1007_assignsubmission_file_answers.pdf": None,
     "PHY-Exercise_12_3_CAM-47/Hal_1008_assignsubmission_file_my solution.ipynb": "1008",
     "PHY-Exercise_12_3_CAM-47/{name}.ipynb": None,
+    "PHY-Exercise_12_3_CAM-47/.Una_1022_assignsubmission_file_{name}.ipynb": "1022",
     "PHY-Exercise_12_3_CAM-47/Ida_1012_assignsubmission_file_empty.zip": None,
     f"PHY-Exercise_12_3_CAM-47/{300 * 'x'}_1017_assignsubmission_file_{{name}}.ipynb": None,
     "PHY-Exercise_12_3_CAM-47/Group_2-Zoe Z_1018_assignsubmission_file_{name}.ipynb": "1018",

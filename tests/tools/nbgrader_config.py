@@ -47,7 +47,7 @@ ASSIGNMENT, NOTEBOOK = "cam", "exercise_12_3_cam"
 GRADEBOOK = "sqlite:///gradebook.db?timeout=300"  # several processes wait for each other
 MOST_PRINTED = 20_000_000  # characters that a cell may put out, pictures included
 MOST_TYPED = 10_000  # characters of Markdown, beside pictures: beyond, its parser may take minutes
-STUB = "raise Stop('your code here')"
+BLANK = "your code here"
 
 # What learning platforms put before a student's file, or how they name a student's folder. Behind
 # that a name is the student's own: nothing there may pass for another student, or for a command.
@@ -148,7 +148,9 @@ class OneNotebookEach(FileNameCollectorPlugin):
 
 def is_shadow(place):
     """Say whether a file is macOS's or Jupyter's, not the student's own."""
-    return any(part.startswith(("._", ".DS_", ".ipynb_", "__MACOSX")) for part in place.parts)
+    *folders, name = place.parts
+    hidden = any(folder.startswith((".", "__MACOSX")) for folder in folders)
+    return hidden or name.startswith(("._", ".DS_"))
 
 
 def owner_of(place):
@@ -301,7 +303,7 @@ def is_call(cell):
 
 def is_blank(cell):
     """Say whether a cell still stops at the line that an answer replaces."""
-    return re.search(r"^\s*raise Stop\(['\"]your code here", cell.source, re.M)
+    return re.search(rf"^\s*raise Stop\(['\"]{BLANK}", cell.source, re.M)
 
 
 class Bounded(Execute):
@@ -379,6 +381,8 @@ def is_harmless(markdown, attachments=None):
 
 def as_text(markdown):
     """Return Markdown that shows its own source: indented, which nothing in it can end."""
+    if len(markdown) > MOST_TYPED:
+        markdown = f"{markdown[:MOST_TYPED]}\n(and more)"
     return "\n".join(f"    {line}" for line in markdown.splitlines())
 
 
@@ -573,7 +577,7 @@ QUIET_AND_SMALL = {
 
 
 def configure(c):
-    c.ClearSolutions.code_stub = {"python": f"{STUB}  # replace this line"}
+    c.ClearSolutions.code_stub = {"python": f"raise Stop('{BLANK}')  # replace this line"}
     c.CourseDirectory.db_url = GRADEBOOK
     c.ExecutePreprocessor.timeout = 600  # seconds for a cell
     c.ExecutePreprocessor.iopub_timeout = 60  # seconds for the rest of what it has printed
