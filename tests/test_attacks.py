@@ -168,7 +168,7 @@ def open_and_click(browser, calls, address):
     page.goto(address)
     for bait in page.locator("a", has_text="bait").all():
         bait.click()
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(1000)
         page.goto(address)
     page.wait_for_timeout(1000)
     return page, set(calls[1])

@@ -166,7 +166,7 @@ def of_other_exercises(notebook):
 def answer_in_the_cell_of_a_check(notebook):
     """A check merged with the answer that follows it, as JupyterLab merges cells."""
     check, answer = place(notebook, "task_1_check"), place(notebook, "task_2_answer")
-    notebook["cells"][check]["source"] = f"check_task_1()\n\n{notebook['cells'][answer]['source']}"
+    notebook["cells"][check]["source"] = "check_task_1()\n\nz = y\nx = 0"
     del notebook["cells"][answer]
 
 
@@ -177,10 +177,13 @@ def answer_before(notebook):
     notebook["cells"].insert(0, own("answer = 3"))
 
 
+READ = "_compare == [Stop for Stop in ()]\ndict(_compare=1)"
+
+
 @right
 def names_of_checks_read(notebook):
     """A helper and a check are looked at, and their names used, but nothing is defined anew."""
-    notebook["cells"].append(own("_compare == check_task_1\ndict(_compare=1)\nStop.mine == 1"))
+    notebook["cells"].append(own(f"def mine():\n    _compare = 1\n\n\n{READ}"))
 
 
 def in_markdown(notebook):
@@ -237,7 +240,9 @@ CHANGES = {  # name of a student -> what happened to the file
     "stubborn": answered(2, CATCHES),
     "own check": own_check,
     "half empty": answered(2, f"# {STUB}\nz = 7"),
-    "own helper": answered(1, "x, y = 42, 43\n_compare, z = print, 1\ncheck_task_2: int = print"),
+    "own helper": answered(
+        1, "%%time\nx, y = 42, 43\n_compare, z = print, 1\ncheck_task_2: int = print"
+    ),
     "in Markdown": in_markdown,
     "answer deleted": answer_deleted,
     "untouched": untouched,
@@ -519,6 +524,7 @@ def test_feedback_of_a_check_is_found_at_once(class_round):
     message = next(k for k, line in enumerate(lines) if "cams lacks the bias" in line)
     assert 0 < message - call < 6, lines[call:message]
     assert not any("def check_task_2" in line for line in lines)  # rooms: their first line only
+    assert any(line.startswith("correct_near =") for line in lines)  # what is open stays whole
     targets = [link["href"][1:] for link in body.select('#toc a[href^="#"]')]
     assert "task_2_check" in targets and all(body.find("a", attrs={"name": t}) for t in targets)
 
@@ -571,6 +577,11 @@ COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is
     f"PHY-Exercise_12_3_CAM-47/{300 * 'x'}_1017_assignsubmission_file_{{name}}.ipynb": None,
     "PHY-Exercise_12_3_CAM-47/Group_2-Zoe Z_1018_assignsubmission_file_{name}.ipynb": "1018",
     "Joe_1014_assignsubmission_file/{name}.ipynb": "1014",
+    "PHY-Exercise_12_3_CAM-47/Ed_1027_assignsubmission_onlinetext/onlinetext.html": None,
+    "Comp_Phys_WS25_2026/Comp_Phys_WS25_2026/Al_1023_assignsubmission_file_{name}.ipynb": "1023",
+    "Physics, Comp-47 (1)/Physics, Comp-47/Bo_1024_assignsubmission_file_{name}.ipynb": "1024",
+    "2026-01 - Comp/Cem_1025_assignsubmission_file_{name}.ipynb": "1025",
+    "PHY_12_2026_class/Di_1026_assignsubmission_file_{name}.ipynb": "1026",
     "submissions (1)/imanoori_LATE_1009_67890_{name}-1.ipynb": "1009",
     "submissions (1)/mal_1015_67890_b_1001_assignsubmission_file_{name}.ipynb": "1015",
     "submissions (1)/mel_1019_67890_b_1001_attempt_1_{name}.ipynb": "1019",
@@ -582,6 +593,7 @@ COLLECTED = {  # place in an archive of a platform -> whose it is, None if it is
     "CAM Download/1011-2345 - Kim Lee - Jan 30, 2026 315 PM/{name}.ipynb": "1011",
     "bulk_3/cam/Lovelace, Lea(lea12)/Submission attachment(s)/{name}.ipynb": "lea12",
     "bulk_3/cam/Dot, Al(..)/Submission attachment(s)/{name}.ipynb": None,
+    "ilias_4/De_La_Cruz_Ana_ana01_1028/{name}.ipynb": "1028",
     "ilias_4/Lovelace_Mia_mia13_1013/b_1001_assignsubmission_file_{name}.ipynb": "1013",
     "Exercise_CAM_class_2026/\x1b]0;me\x07{name}.ipynb": None,
 }
@@ -589,6 +601,7 @@ SAID = """1001: took {m}/Ada L_1001_assignsubmission_file_{n}.ipynb, skipped {m}
 1002: took {m}/Ben Müller_1002_assignsubmission_file_{n} (10).ipynb, skipped {m}/Ben Müller_1002
 Fay_1006_assignsubmission_file_work.zip: cannot be unpacked (
 1006: no notebook, but {m}/Fay_1006_assignsubmission_file_work.zip
+1027: no notebook, but {m}/Ed_1027_assignsubmission_onlinetext/onlinetext.html
 1012: no notebook, but {m}/Ida_1012_assignsubmission_file_empty/(unpacked)
 xxx
 Exercise_CAM_class_2026/]0;me{n}.ipynb: whose is it? Copy

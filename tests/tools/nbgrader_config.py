@@ -23,7 +23,6 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
-from IPython.core.inputtransformer2 import TransformerManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbconvert.exporters import NotebookExporter
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath
@@ -47,17 +46,18 @@ ASSIGNMENT, NOTEBOOK = "cam", "exercise_12_3_cam"
 GRADEBOOK = "sqlite:///gradebook.db?timeout=300"  # several processes wait for each other
 MOST_PRINTED = 20_000_000  # characters that a cell may put out, pictures included
 MOST_TYPED = 10_000  # characters of Markdown, beside pictures: beyond, its parser may take minutes
+TEXT = r"^answer\s*=[\s(rf]*[\"']"  # how an answer to Task 5 begins
 BLANK = "your code here"
 
 # What learning platforms put before a student's file, or how they name a student's folder. Behind
 # that a name is the student's own: nothing there may pass for another student, or for a command.
 PLATFORMS = (
-    r"[^/_]+(?:_LATE)?_(?P<student>\d+)_\d{4,}_",  # Canvas: lovelaceada_LATE_1001_67890_...
-    r"(?P<student>\d+)-\d+ - (?:[^/]* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan 30, ...
-    r"[^/]*?_(?P<student>\d+)_assignsubmission_file_?",  # Moodle: Ada Lovelace_1001_assign...
+    r"[^/_]+(?:_LATE)?_(?P<student>\d+)_\d{5,}_",  # Canvas: lovelaceada_LATE_1001_67890_...
+    r"(?P<student>\d+)-\d{3,} - (?:[^/]* - )?",  # Brightspace: 1001-2345 - Ada Lovelace - Jan ...
+    r"[^/]*?_(?P<student>\d+)_assignsubmission_[a-z]+_?",  # Moodle: Ada Lovelace_1001_assign...
     r"[^/]*?_(?P<student>[a-zA-Z\d][a-zA-Z\d.@-]*)_attempt_[\d-]+_?",  # Blackboard: cam_ada01_at...
-    r"(?<=/)[^/_\d]+_[^/_\d]+_[^/_]+_(?P<student>\d+)/",  # ILIAS: .../Lovelace_Ada_ada01_1001/...
-    r"[^/,]+, [^/]+\((?P<student>\w[\w.@-]*)\)/",  # Sakai: Lovelace, Ada(ada01)/...
+    r"(?<=/)[^/_\d]+_[^/\d]+_[^/]+_(?P<student>(?!20\d\d/)\d+)/",  # ILIAS: Lovelace_Ada_ada01_1001/
+    r"(?<=/)[^/,]+, [^/]+\((?P<student>\w[\w.@-]*)\)/",  # Sakai: Lovelace, Ada(ada01)/...
 )
 
 
@@ -88,6 +88,7 @@ class Unpack(ExtractorPlugin):
         with archive:
             for member in archive.infolist():
                 try:
+                    archive.read(member)  # first, so that a damaged one leaves no file
                     archive.extract(member, folder)
                 except Exception as error:  # damaged, with a password or with too long a name
                     say(f"{member.filename} in {path.name}: cannot be unpacked ({error})")
@@ -113,7 +114,7 @@ class OneNotebookEach(FileNameCollectorPlugin):
         if student is None:
             return None
         kept = course.format_path(course.submitted_directory, student, course.assignment_id)
-        before = [path.read_bytes() for path in Path(kept).glob("*") if path.is_file()]
+        before = [path.read_bytes() for path in Path(kept).glob("*.ipynb")]
         if not before:
             return {"student_id": student, "file_id": NOTEBOOK}
         if Path(submitted_file).read_bytes() not in before:
@@ -150,7 +151,7 @@ def is_shadow(place):
     """Say whether a file is macOS's or Jupyter's, not the student's own."""
     *folders, name = place.parts
     hidden = any(folder.startswith((".", "__MACOSX")) for folder in folders)
-    return hidden or name.startswith(("._", ".DS_"))
+    return hidden or name.startswith(("._", ".~", ".DS_"))
 
 
 def owner_of(place):
@@ -222,9 +223,11 @@ class Tidy(NbGraderPreprocessor):
                 nb.cells[k].metadata.pop("nbgrader", None)
             if copies:
                 best = self.best_of(copies, nb.cells, template)
-                cell = nb.cells[best]
-                if is_call(template) and cell.source.strip() != template.source.strip():
-                    missing.append(new_code_cell(cell.source))  # an answer, merged with a check
+                cell, call = nb.cells[best], template.source.strip()
+                if is_call(template) and cell.source.strip() != call:  # merged with an answer
+                    behind = first_line(cell) == call
+                    nb.cells.insert(best + behind, new_code_cell(cell.source))
+                    best += not behind
                 cell.metadata = template.metadata
                 cell.pop("attachments", None)  # of Markdown, which becomes code again
                 nb.cells[best:best] = missing
@@ -249,7 +252,7 @@ class Tidy(NbGraderPreprocessor):
                 if wanted.locked:
                     same = not is_call(template) and first_line(cell) == first_line(template)
                 else:  # the text of Task 5, which has points of its own, may stand in a new cell
-                    same = wanted.grade and re.search(r"^answer\s*=", cell.source, re.M)
+                    same = wanted.grade and re.search(TEXT, cell.source, re.M)
                 if same:
                     by_text.append(k)
         if wanted.grade and not wanted.locked:
@@ -381,6 +384,7 @@ def is_harmless(markdown, attachments=None):
 
 def as_text(markdown):
     """Return Markdown that shows its own source: indented, which nothing in it can end."""
+    markdown = re.sub(r"base64,[\w+/=]+", "base64,...", markdown)
     if len(markdown) > MOST_TYPED:
         markdown = f"{markdown[:MOST_TYPED]}\n(and more)"
     return "\n".join(f"    {line}" for line in markdown.splitlines())
@@ -463,7 +467,8 @@ class ShortChecks(NbGraderPreprocessor):
     """Leave of folded code only its first line, so that what a check says stands right below."""
 
     def preprocess_cell(self, cell, resources, index):
-        if cell.metadata.get("nbgrader", {}).get("locked"):
+        answer = cell.metadata.get("nbgrader", {}).get("solution")
+        if cell.cell_type == "code" and cell.source.startswith("# @title") and not answer:
             cell.source = first_line(cell)
         return cell, resources
 
@@ -677,7 +682,7 @@ def troubles_in(cells):
     troubles = []
     for cell in code:
         if cell.source not in given:
-            for bound in bound_in(cell.source):
+            for bound in bound_in(tree_of(cell.source)):
                 anew = re.match(rf"(?:(?:globals|locals|vars)\(\)\[.)?({names})\b", bound)
                 if anew:
                     troubles.append(f"{anew[1]} is defined anew: look at all points")
@@ -691,21 +696,24 @@ def troubles_in(cells):
     return list(dict.fromkeys(troubles))
 
 
-def bound_in(source):
-    """Return what the code of a cell binds or changes: names, attributes, entries."""
-    try:
-        tree = ast.parse(TransformerManager().transform_cell(source))
-    except SyntaxError:  # such a cell does not run
+def bound_in(node):
+    """Return what code binds or changes, but for names of its functions and comprehensions."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
         return []
-    bound = []
-    for node in ast.walk(tree):
-        if isinstance(getattr(node, "ctx", None), ast.Store):
-            bound.append(ast.unparse(node))
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.append(node.name)
-        elif isinstance(node, ast.alias):
-            bound.append(node.asname or node.name)
-    return bound
+    if isinstance(node, ast.alias):
+        return [node.asname or node.name]
+    bound = [ast.unparse(node)] if isinstance(getattr(node, "ctx", None), ast.Store) else []
+    return bound + [name for child in ast.iter_child_nodes(node) for name in bound_in(child)]
+
+
+def tree_of(source):
+    """Return the syntax tree of a cell without IPython's lines; it is empty if it cannot run."""
+    try:
+        return ast.parse(re.sub(r"^([ \t]*)[%!].*", r"\1pass", source, flags=re.M))
+    except SyntaxError:
+        return ast.parse("")
 
 
 def trouble_of(cell, expected="Stop"):
@@ -743,7 +751,7 @@ def why_less(grade, answer, check):
 def report():
     """Print everybody whose score is not complete, with the reason."""
     with Gradebook(GRADEBOOK) as gradebook:
-        students = [path.parent.name for path in Path("submitted").glob(f"[!.]*/{ASSIGNMENT}")]
+        students = [path.name for path in Path("submitted").glob("[!.]*") if path.is_dir()]
         for student in sorted(students, key=lambda student: (len(student), student)):
             try:
                 score = gradebook.find_submission(ASSIGNMENT, student).score
