@@ -172,9 +172,9 @@ def answer_in_the_cell_of_a_check(notebook):
 
 @right
 def answer_before(notebook):
-    """The name of Task 5's text, for a number further above; and one check is gone."""
+    """The name of Task 5's text, for a draft further above; and one check is gone."""
     del notebook["cells"][place(notebook, "task_2_check")]
-    notebook["cells"].insert(0, own("answer = 3"))
+    notebook["cells"].insert(0, own("answer = 3\nanswer = 'draft'"))
 
 
 READ = "_compare == [Stop for Stop in ()]\ndict(_compare=1)"
